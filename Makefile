@@ -1,0 +1,41 @@
+# Every target sets up .venv from the lock file by itself; PYTHON chooses the interpreter (3.11 to 3.13).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo up test test-browser lint format lock clean
+.DEFAULT_GOAL := demo
+
+.venv/.installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/.installed  ## the main job on embedded databases, with demo data
+	$(BIN)/bionicpro demo
+
+up: .venv/.installed  ## embedded databases and the Dagster UI with the schedule on
+	$(BIN)/bionicpro up
+
+test: .venv/.installed  ## all tests that need nothing but Python
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser"
+
+test-browser: .venv/.installed  ## the web UI in Chromium, which must be installed
+	$(BIN)/pytest -m browser
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/.installed  ## resolve again; hashes, and no index URLs
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf .venv .bionicpro .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,173 @@
+"""Settings: one object, from the environment or a `.env` file, validated as a whole."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import available_timezones
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bionicpro_assets.errors import SettingsError
+from bionicpro_assets.hours import parse_hour
+
+CLICKHOUSE_OPTIONS = {"ca_cert", "client_cert", "client_cert_key", "verify", "connect_timeout", "send_receive_timeout"}
+
+
+def _postgres_url(secret: SecretStr) -> SecretStr:
+    from psycopg2 import ProgrammingError
+    from psycopg2.extensions import parse_dsn
+
+    url = secret.get_secret_value()
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://, like postgresql://user:password@host:5432/database")
+    try:
+        parts = parse_dsn(url)
+    except ProgrammingError:
+        # libpq's message may quote the password, so it isn't passed on.
+        raise ValueError("is not a PostgreSQL URL; special characters in the password must be percent-encoded") from None
+    if not parts.get("dbname"):
+        raise ValueError("names no database: it must end with /database")
+    return secret
+
+
+def _clickhouse_url(secret: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(secret.get_secret_value())
+        port = url.port
+    except ValueError:
+        raise ValueError("is not a URL; special characters in the password must be percent-encoded") from None
+    if url.scheme == "chdb":
+        if url.netloc or len(url.path) < 2:
+            raise ValueError("must name an absolute folder, like chdb:///var/lib/bionicpro/clickhouse")
+        return secret
+    if url.scheme not in ("http", "https"):
+        raise ValueError("must begin with chdb://, http:// or https://")
+    if not url.hostname or port == 0:
+        raise ValueError("names no host: like https://user:password@host:8443/reports")
+    if url.path not in ("", "/", "/reports"):
+        raise ValueError("must end with /reports: the mart is the database `reports`")
+    if unknown := sorted(set(parse_qs(url.query)) - CLICKHOUSE_OPTIONS):
+        raise ValueError(f"has options nobody knows: {', '.join(unknown)}; known are {', '.join(sorted(CLICKHOUSE_OPTIONS))}")
+    return secret
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        close = difflib.get_close_matches(name, available_timezones(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ", like UTC or Europe/Moscow"
+        raise ValueError(f"is not an IANA time zone{hint}")
+    return name
+
+
+def _hour(value: object) -> object:
+    return parse_hour(value) if isinstance(value, str) else value
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+ClickHouseUrl = Annotated[SecretStr, AfterValidator(_clickhouse_url)]
+
+
+class Settings(BaseSettings):
+    """Everything a person can set. Each field's alias is the name of its environment variable."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True, case_sensitive=True
+    )
+
+    crm_db_url: PostgresUrl = Field(
+        alias="BIONICPRO_CRM_DB_URL",
+        description="The CRM database: postgresql://user:password@host:port/database",
+    )
+    telemetry_db_url: PostgresUrl = Field(
+        alias="BIONICPRO_TELEMETRY_DB_URL",
+        description="The telemetry database: postgresql://user:password@host:port/database",
+    )
+    clickhouse_url: ClickHouseUrl = Field(
+        alias="BIONICPRO_CLICKHOUSE_URL",
+        description="ClickHouse: http(s)://user:password@host:port/reports, or chdb:///folder for the embedded engine",
+    )
+    lookback_hours: int = Field(
+        2,
+        ge=0,
+        le=168,
+        alias="ETL_LOOKBACK_HOURS",
+        description="How many hours before now a scheduled refresh loads again, besides the open hour",
+    )
+    batch_size: int = Field(
+        10_000, ge=1, le=10_000_000, alias="ETL_BATCH_SIZE", description="Rows in one Arrow batch on the way to ClickHouse"
+    )
+    partitions_start: Annotated[datetime, BeforeValidator(_hour)] = Field(
+        datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
+        alias="BIONICPRO_PARTITIONS_START",
+        description="The first hour there is a partition for, like 2026-01-01T00:00 (UTC)",
+    )
+    report_timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "UTC",
+        alias="BIONICPRO_REPORT_TIMEZONE",
+        description="IANA time zone that report_date and report_hour are in",
+    )
+    rollup: Literal["platform", "external"] = Field(
+        "platform",
+        alias="BIONICPRO_ROLLUP",
+        description="Who runs the hourly roll-up of telemetry: this platform, or somebody else (external)",
+    )
+    home: Path = Field(
+        Path(".bionicpro"),
+        alias="BIONICPRO_HOME",
+        description="Folder of the embedded databases and of Dagster's own storage",
+    )
+    embedded_postgres: bool = Field(
+        False,
+        alias="BIONICPRO_EMBEDDED_POSTGRES",
+        description="Start the PostgreSQL server under BIONICPRO_HOME for as long as a command needs it",
+    )
+
+    @classmethod
+    def load(cls, env_file: Path | None = None) -> Self:
+        """Read the settings: `env_file` (or `BIONICPRO_ENV_FILE`, or `.env` here), the environment over it.
+
+        Raises:
+            SettingsError: Anything is missing, wrong or misspelt; all of it at once, and no value shown.
+        """
+        path = env_file or Path(os.environ.get("BIONICPRO_ENV_FILE", ".env"))
+        problems = []
+        if not path.is_file() and (env_file or "BIONICPRO_ENV_FILE" in os.environ):
+            problems.append(f"{path}: there is no such file")
+        known = setting_names()
+        names = {**(dotenv_values(path) if path.is_file() else {}), **os.environ}
+        problems += [problem for name in sorted(names) if name not in known and (problem := _misspelt(name, known))]
+        try:
+            # pydantic-settings takes this argument beside the fields; its mypy plugin knows only the fields.
+            settings = cls(_env_file=path, _env_file_encoding="utf-8")  # type: ignore[call-arg]
+        except ValidationError as error:
+            problems += [_in_words(e["loc"], e["type"], e["msg"]) for e in error.errors(include_input=False)]
+        if problems:
+            raise SettingsError(problems) from None
+        return settings
+
+
+def setting_names() -> dict[str, str]:
+    """Every setting's environment variable and description, in order, and the one that names the file."""
+    names = {str(f.alias): f.description or "" for f in Settings.model_fields.values()}
+    return names | {"BIONICPRO_ENV_FILE": "File with settings, in place of .env in the working directory"}
+
+
+def _misspelt(name: str, known: Mapping[str, str]) -> str | None:
+    # ETL_ is anybody's prefix: there, only what looks like one of ours is taken for a slip.
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6 if name.startswith("BIONICPRO_") else 0.85)
+    if name.startswith("BIONICPRO_") or (name.startswith("ETL_") and close):
+        return f"{name}: there is no such setting" + (f"; did you mean {close[0]}?" if close else "")
+    return None
+
+
+def _in_words(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = str(location[0]) if location else "settings"
+    if kind == "missing":
+        return f"{name}: is not set. {setting_names().get(name, '')}".rstrip()
+    return f"{name}: {message.removeprefix('Value error, ')}"
