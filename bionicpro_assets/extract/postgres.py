@@ -1,0 +1,131 @@
+"""Reading PostgreSQL: a read-only snapshot of one database, as Arrow."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import polars as pl
+from adbc_driver_postgresql import dbapi
+
+from bionicpro_assets.errors import SourceError
+from bionicpro_assets.sqlfiles import sql
+
+# SQLSTATE classes and codes after which the same attempt may succeed: connection lost, server starting or
+# stopping, conflict with recovery on a replica, lock or statement timeout, resources short for now.
+RETRYABLE_SQLSTATES = ("08", "40", "53", "57", "55P03", "58")
+REFUSALS = re.compile(r"authentication failed|no pg_hba.conf entry|does not exist|not permitted to log in|no password supplied")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSource:
+    """One source database.
+
+    Attributes:
+        name: What people call it: `crm_db` or `telemetry_db`.
+        url: `postgresql://…`, with its secret; never shown.
+        setting: The setting the URL comes from, for error messages.
+    """
+
+    name: str
+    url: str = field(repr=False)
+    setting: str
+
+    @property
+    def place(self) -> str:
+        """Name and address without the secret, for messages and logs."""
+        parts = urlsplit(self.url)
+        at = parts.hostname or "local socket"
+        port = f":{parts.port}" if parts.port else ""
+        return f"{self.name} ({at}{port}{parts.path})"
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Snapshot"]:
+        """A read-only REPEATABLE READ transaction: every read in it sees the database at one instant.
+
+        Raises:
+            SourceError: The database can't be reached, refuses, or fails while it is read.
+        """
+        try:
+            connection = dbapi.connect(self._url_with_application_name())
+        except dbapi.Error as error:
+            raise self.explained(error) from error
+        with closing(connection), closing(connection.cursor()) as cursor:
+            try:
+                for statement in sql("postgres/read_transaction.sql").split(";"):
+                    cursor.execute(statement)
+                # The first query takes the snapshot; the clock is read by that query.
+                cursor.execute("SELECT clock_timestamp()")
+                read_at = cursor.fetchone()[0]
+            except dbapi.Error as error:
+                raise self.explained(error) from error
+            yield Snapshot(self, cursor, read_at)
+
+    def explained(self, error: Exception) -> SourceError:
+        """The driver's error as one sentence that names the database and what to do."""
+        # ADBC calls it sqlstate, psycopg2 pgcode.
+        sqlstate = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
+        text = _first_line(str(error))
+        if sqlstate.startswith(("42P01", "3F000", "42883")):
+            return SourceError(f"{self.place}: {text}. Has this database the schema of the data contract? {self._hint}")
+        if sqlstate == "42501":
+            return SourceError(f"{self.place}: {text}. Grant it to the user of {self.setting}.")
+        if sqlstate.startswith(RETRYABLE_SQLSTATES):
+            return SourceError(f"{self.place}: {text}.", retryable=True)
+        if sqlstate and not sqlstate.startswith("28"):
+            return SourceError(f"{self.place}: {text}.")
+        if sqlstate or REFUSALS.search(text):
+            return SourceError(f"{self.place} refuses the connection: {text}. {self._hint}")
+        return SourceError(f"{self.place} can't be reached: {text}. {self._hint}", retryable=True)
+
+    @property
+    def _hint(self) -> str:
+        return f"Check {self.setting}."
+
+    def _url_with_application_name(self) -> str:
+        parts = urlsplit(self.url)
+        if "application_name=" in parts.query:
+            return self.url
+        query = "&".join(filter(None, [parts.query, urlencode({"application_name": "bionicpro_assets"})]))
+        # urlunsplit drops the empty authority of postgresql:///db?host=/socket, which libpq needs.
+        if not parts.netloc:
+            return f"{parts.scheme}://{parts.path}?{query}"
+        return urlunsplit(parts._replace(query=query))
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A source database at one instant.
+
+    Attributes:
+        read_at: That instant, by the database's own clock.
+    """
+
+    source: PostgresSource
+    cursor: Any = field(repr=False)
+    read_at: datetime
+
+    def read(self, query: str) -> pl.DataFrame:
+        """The rows of a query. Column types are those of the query's casts."""
+        try:
+            self.cursor.execute(query)
+            return pl.DataFrame(pl.from_arrow(self.cursor.fetch_arrow_table()))
+        except dbapi.Error as error:
+            raise self.source.explained(error) from error
+
+    def column_types(self, relation: str) -> dict[str, str]:
+        """Name and PostgreSQL type of the columns of a table or view; empty if it isn't there."""
+        columns = self.read(sql("postgres/relation_columns.sql").replace(":relation", relation))
+        return dict(columns.iter_rows())
+
+
+def _first_line(message: str) -> str:
+    """What the server said, without the driver's wrapping, hints and the query's text."""
+    message = re.sub(r"^[A-Z_]+: ", "", message.strip())
+    message = re.split(r"\nLINE |\n\nQuery was|\. SQLSTATE|\n\tIs the server", message)[0]
+    found = re.search(r"(?:FATAL|ERROR):\s*(.*)", message, re.DOTALL)
+    text = found.group(1) if found else re.sub(r"^\[libpq\] (Failed to connect: )?", "", message)
+    return " ".join(text.split()).rstrip(".")

@@ -1,0 +1,63 @@
+"""Extract of the telemetry database: rolled-up hours, and the roll-up itself."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime
+
+import polars as pl
+
+from bionicpro_assets.errors import SourceError
+from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.hours import contiguous
+from bionicpro_assets.sqlfiles import sql, with_instants
+
+
+def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) -> HourlyFrame:
+    """The rolled-up telemetry of contiguous hours: one row per chip and hour, in one read.
+
+    The rows are those of `telemetry.v_hourly_telemetry`, without its report_date and report_hour, which follow
+    the session's time zone.
+
+    Raises:
+        SourceError: The database can't be read, the view isn't what the data contract says, or an hour_start
+            isn't the first second of a UTC hour.
+    """
+    since, until = contiguous(hours)
+    with source.snapshot() as snapshot:
+        HOURLY_TELEMETRY.check(snapshot)
+        rows = snapshot.read(with_instants(sql("telemetry/queries/hourly_telemetry.sql"), since=since, until=until))
+    askew = rows.filter(pl.col("hour_start") != pl.col("hour_start").dt.truncate("1h"))
+    if not askew.is_empty():
+        example = askew.item(0, "hour_start")
+        raise SourceError(
+            f"{source.place}: {askew.height} rows of {HOURLY_TELEMETRY.relation} have an hour_start that is not the "
+            f"first second of a UTC hour, like {example:%Y-%m-%d %H:%M:%S} UTC. The roll-up must work by UTC hours."
+        )
+    return HourlyFrame(rows, dict.fromkeys(hours, snapshot.read_at))
+
+
+def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> dict[datetime, int]:
+    """Roll raw telemetry up, hour by hour, inside PostgreSQL; rows written or changed per hour.
+
+    Each hour is a transaction of its own, so that a failure keeps the hours done, and two roll-ups of
+    overlapping windows never wait for each other in a circle.
+
+    Raises:
+        SourceError: The database can't be reached, or has no function `telemetry.aggregate_hourly_stats`.
+    """
+    import psycopg2
+
+    try:
+        with closing(psycopg2.connect(source.url, application_name="bionicpro_assets", connect_timeout=30)) as connection:
+            connection.autocommit = True
+            written = {}
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '60s'; SET statement_timeout = '10min'")
+                for hour in hours:
+                    cursor.execute(with_instants(sql("telemetry/queries/aggregate_hour.sql"), hour=hour))
+                    (written[hour],) = cursor.fetchone() or (0,)
+            return written
+    except psycopg2.Error as error:
+        raise source.explained(error) from error

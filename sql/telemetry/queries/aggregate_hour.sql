@@ -1,0 +1,1 @@
+SELECT telemetry.aggregate_hourly_stats(:hour)
