@@ -1,0 +1,180 @@
+"""ClickHouse by URL: a server over HTTP or the engine in this process, behind one client class."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import clickhouse_connect
+import polars as pl
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
+
+from bionicpro_assets.errors import ClickHouseError
+from bionicpro_assets.sqlfiles import sql
+
+SETTING = "BIONICPRO_CLICKHOUSE_URL"
+# How long to wait for another process of this platform to let go of the embedded engine.
+ENGINE_WAIT_SECONDS = 60.0
+
+INIT_HINT = "Make its databases and tables with: bionicpro init clickhouse"
+# ClickHouse error codes, and what a person should do. Everything not named here is shown as it is.
+ADVICE = {
+    60: INIT_HINT,  # UNKNOWN_TABLE
+    81: INIT_HINT,  # UNKNOWN_DATABASE
+    192: f"Check the user and password in {SETTING}.",  # UNKNOWN_USER
+    243: "The disk of ClickHouse is full: make room, then load again.",  # NOT_ENOUGH_SPACE
+    497: f"Grant it to the user of {SETTING}.",  # ACCESS_DENIED
+    516: f"Check the user and password in {SETTING}.",  # AUTHENTICATION_FAILED
+}
+# TIMEOUT_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, SOCKET_TIMEOUT, NETWORK_ERROR, MEMORY_LIMIT_EXCEEDED,
+# TABLE_IS_READ_ONLY, TOO_MANY_PARTS, KEEPER_EXCEPTION
+RETRYABLE_CODES = {159, 202, 209, 210, 241, 242, 252, 999}
+
+
+class ClickHouse:
+    """A ClickHouse to write to and read from; connects at first use.
+
+    Not for use by several threads at a time. Every name in its SQL carries its database, so a connection
+    needs no current one and works before `bionicpro init clickhouse`.
+    """
+
+    def __init__(self, url: str, *, engine_wait_seconds: float = ENGINE_WAIT_SECONDS) -> None:
+        self._url = url
+        self._engine_wait_seconds = engine_wait_seconds
+        self._client: Client | None = None
+
+    @property
+    def place(self) -> str:
+        """Address without user and password, for messages and logs."""
+        url = urlsplit(self._url)
+        if url.scheme == "chdb":
+            return f"ClickHouse (embedded engine in {unquote(url.path)})"
+        return f"ClickHouse ({url.scheme}://{url.hostname}:{url.port or (8443 if url.scheme == 'https' else 8123)})"
+
+    def __enter__(self) -> "ClickHouse":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection, and of the embedded engine's folder."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run one statement that returns nothing of interest."""
+        with self._explained() as client:
+            client.command(statement, parameters=dict(parameters or {}))
+
+    def rows(
+        self, query: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> tuple[list[str], Sequence[Sequence[Any]]]:
+        """Column names and rows of a query, as Python values."""
+        with self._explained() as client:
+            result = client.query(query, parameters=dict(parameters or {}), settings=dict(settings or {}))
+            return list(result.column_names), result.result_rows
+
+    def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """The rows of a query as a frame. DateTime columns come as UInt32, as ClickHouse's Arrow has them."""
+        with self._explained() as client:
+            return pl.DataFrame(pl.from_arrow(client.query_arrow(query, parameters=dict(parameters or {}))))
+
+    def insert_arrow_stream(self, table: str, blocks: Iterator[bytes]) -> None:
+        """One INSERT of an Arrow stream. Columns are matched by name; a missing one is an error."""
+        settings = {
+            "async_insert": 0,  # on by default since 26.x: the rows must be there when the call returns
+            "input_format_arrow_allow_missing_columns": 0,
+            "input_format_null_as_default": 0,
+        }
+        with self._explained() as client:
+            client.raw_insert(table, insert_block=blocks, fmt="ArrowStream", settings=settings)
+
+    def insert_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """One INSERT of one block."""
+        with self._explained() as client:
+            client.insert(table, rows, column_names=list(columns), settings={"async_insert": 0})
+
+    @contextmanager
+    def _explained(self) -> Iterator[Client]:
+        if self._client is None:
+            self._client = self._connect()
+        try:
+            yield self._client
+        except DriverError as error:
+            raise self.explained(error) from error
+
+    def explained(self, error: Exception) -> ClickHouseError:
+        """The driver's error as one sentence that names the place and what to do."""
+        code = getattr(error, "code", None)
+        message = " ".join(str(error).split())
+        advice = f" {ADVICE[code]}" if code in ADVICE else ""
+        if code is None:
+            return ClickHouseError(f"{self.place} can't be reached: {message}. Check {SETTING}.", retryable=True)
+        return ClickHouseError(f"{self.place}: {message}.{advice}", retryable=code in RETRYABLE_CODES)
+
+    def _connect(self) -> Client:
+        url = urlsplit(self._url)
+        try:
+            if url.scheme == "chdb":
+                return self._open_engine(unquote(url.path))
+            return clickhouse_connect.get_client(
+                interface=url.scheme,
+                host=url.hostname,
+                port=url.port,
+                username=unquote(url.username) if url.username else None,
+                password=unquote(url.password or ""),
+                # Sessions would forbid two statements at a time and buy nothing: no temporary tables here.
+                autogenerate_session_id=False,
+                client_name="bionicpro_assets",
+                show_clickhouse_errors="scrub",
+                **dict(parse_qsl(url.query)),
+            )
+        except DriverError as error:
+            raise self.explained(error) from error
+
+    def _open_engine(self, folder: str) -> Client:
+        deadline = time.monotonic() + self._engine_wait_seconds
+        while True:
+            try:
+                return clickhouse_connect.get_client(interface="chdb", path=folder, show_clickhouse_errors="scrub")
+            except DriverError as error:
+                # The engine locks its folder; its error has no code of its own for that.
+                if "Cannot lock file" not in str(error):
+                    raise
+                if time.monotonic() > deadline:
+                    raise ClickHouseError(
+                        f"{self.place} is in use by another process, and serves one at a time. Wait for the run or "
+                        f"query that has it, or set {SETTING} to a ClickHouse server.",
+                        retryable=True,
+                    ) from error
+                time.sleep(0.2)
+            except ImportError as error:
+                raise ClickHouseError(
+                    f"{self.place}: the engine isn't installed; install bionicpro-assets[embedded]."
+                ) from error
+
+
+def apply_schema(clickhouse: ClickHouse) -> list[str]:
+    """Make the databases, tables and views of `sql/clickhouse/schema/`; safe to repeat. Returns the files applied.
+
+    Raises:
+        ClickHouseError: A table that isn't ours stands under the name of one of the views; it is left alone.
+    """
+    from bionicpro_assets.sqlfiles import scripts
+
+    _, taken = clickhouse.rows(sql("clickhouse/queries/existing_tables.sql"))
+    if taken:
+        name, engine = taken[0]
+        raise ClickHouseError(
+            f"{clickhouse.place}: {name} is already there, as a table ({engine}), and is left alone. "
+            f"To go on, rename it, like: RENAME TABLE {name} TO {name}_before"
+        )
+    applied = []
+    for name, statement in scripts("clickhouse/schema"):
+        clickhouse.command(statement)
+        applied.append(name)
+    return applied

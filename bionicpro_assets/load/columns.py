@@ -1,0 +1,71 @@
+"""Columns of a storage table, as ClickHouse has them, and the frame types that fit them.
+
+The tables are written down in `sql/clickhouse/schema/`; a frame is fitted to the table, never the other way.
+"""
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+from polars.datatypes import DataType
+
+from bionicpro_assets.errors import ClickHouseError
+
+# DateTime64(6) is the only sub-second type here: PostgreSQL's timestamps have microseconds too.
+DTYPES: dict[str, DataType] = {
+    "String": pl.String(),
+    "UInt8": pl.UInt8(),
+    "UInt16": pl.UInt16(),
+    "UInt32": pl.UInt32(),
+    "UInt64": pl.UInt64(),
+    "Int8": pl.Int8(),
+    "Int16": pl.Int16(),
+    "Int32": pl.Int32(),
+    "Int64": pl.Int64(),
+    "Float32": pl.Float32(),
+    "Float64": pl.Float64(),
+    "Date": pl.Date(),
+    "Date32": pl.Date(),
+    "DateTime": pl.Datetime("us", "UTC"),
+    "DateTime64(6)": pl.Datetime("us", "UTC"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a storage table.
+
+    Attributes:
+        name: Its name.
+        type: Its ClickHouse type, as the table's DDL has it.
+        comment: What it means, in words; shown in the Dagster UI.
+        base: The type without LowCardinality, Nullable and time zone.
+        nullable: Whether it takes nulls.
+    """
+
+    name: str
+    type: str
+    comment: str
+    base: str
+    nullable: bool
+
+    @classmethod
+    def parse(cls, name: str, clickhouse_type: str, comment: str = "") -> "Column":
+        """A column from its row in `system.columns`.
+
+        Raises:
+            ClickHouseError: The type is none this platform writes: arrays, decimals, enumerations and so on.
+        """
+        base, nullable = clickhouse_type, False
+        while wrapped := re.fullmatch(r"(LowCardinality|Nullable)\((.+)\)", base):
+            nullable |= wrapped[1] == "Nullable"
+            base = wrapped[2]
+        base = re.sub(r"(?:\(|, )'[^']+'\)$", lambda m: ")" if m[0].startswith(",") else "", base)
+        if base not in DTYPES:
+            raise ClickHouseError(f"Column {name} has the type {clickhouse_type}, which this platform doesn't write.")
+        return cls(name, clickhouse_type, comment, base, nullable)
+
+    @property
+    def dtype(self) -> DataType:
+        """The polars type whose values all fit, and none is changed on the way."""
+        return DTYPES[self.base]

@@ -1,0 +1,100 @@
+"""The join: hourly telemetry with the customers who wear the prostheses. Pure polars, no I/O."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from bionicpro_assets.errors import DataError
+from bionicpro_assets.hours import describe
+
+KEY = ["hour_start", "chip_id"]
+
+# "A null in a numeric source column is 0 in the mart" (data contract).
+NUMBERS = [
+    "movements_count",
+    "successful_movements",
+    "success_rate",
+    "avg_response_time",
+    "min_response_time",
+    "max_response_time",
+    "avg_battery_level",
+    "min_battery_level",
+    "max_battery_level",
+    "avg_actuator_temp",
+    "max_actuator_temp",
+    "error_count",
+    "warning_count",
+    "avg_connection_quality",
+    "avg_myo_amplitude",
+]
+# Columns of the mart that come from the CRM, and the CRM's names for them. No text in the mart is null.
+FROM_CRM = {
+    "user_id": "user_id",
+    "customer_name": "customer_full_name",
+    "prosthesis_model": "prosthesis_model",
+    "customer_email": "email",
+    "customer_region": "region",
+    "customer_branch": "branch",
+    "prosthesis_category": "prosthesis_category",
+    "prosthesis_serial": "prosthesis_serial",
+}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The mart's rows, and the telemetry that found no customer.
+
+    Attributes:
+        rows: One row per prosthesis and hour, the mart's columns and `hour_start`. Integers are Int64 and
+            reals Float64: whether they fit the table's narrower types is checked when they are published.
+        unmatched: The rows of telemetry whose chip the CRM doesn't know in that hour.
+    """
+
+    rows: pl.DataFrame
+    unmatched: pl.DataFrame
+
+
+def join_telemetry_with_customers(
+    crm: pl.DataFrame, telemetry: pl.DataFrame, *, report_timezone: str, processed_at: datetime
+) -> Joined:
+    """Inner join on hour and chip.
+
+    Args:
+        crm: Rows of `staging.crm_customer_prosthesis`.
+        telemetry: Rows of `staging.hourly_telemetry`.
+        report_timezone: IANA zone that `report_date` and `report_hour` are in.
+        processed_at: The `etl_processed_at` of all rows.
+
+    Raises:
+        DataError: A chip stands twice in an hour, in the CRM or in the telemetry: which row is right can't be
+            told, and taking both would double the hour.
+    """
+    fitted = crm.filter(pl.col("chip_id").is_not_null())
+    _refuse_duplicates(fitted, "The CRM names more than one prosthesis for the same chip")
+    _refuse_duplicates(telemetry, "The telemetry has more than one row for the same chip and hour")
+    matched = telemetry.join(fitted, on=KEY, how="inner", validate="1:1")
+    local = pl.col("hour_start").dt.convert_time_zone(report_timezone)
+    rows = matched.select(
+        "prosthesis_id",
+        "chip_id",
+        "hour_start",
+        local.dt.date().alias("report_date"),
+        local.dt.hour().cast(pl.Int64).alias("report_hour"),
+        *(pl.col(source).fill_null("").alias(name) for name, source in FROM_CRM.items()),
+        *(pl.col(name).fill_null(0) for name in NUMBERS),
+        pl.col("updated_at").fill_null(EPOCH).alias("source_updated_at"),
+        pl.lit(processed_at).cast(pl.Datetime("us", "UTC")).alias("etl_processed_at"),
+    )
+    return Joined(rows, telemetry.join(fitted, on=KEY, how="anti"))
+
+
+def _refuse_duplicates(rows: pl.DataFrame, claim: str) -> None:
+    doubled = rows.group_by(KEY).len().filter(pl.col("len") > 1).sort(KEY)
+    if not doubled.is_empty():
+        chips = ", ".join(doubled["chip_id"].unique().sort().head(5))
+        raise DataError(
+            f"{claim}: {doubled.height} cases in {describe(doubled['hour_start'].unique())}, like {chips}. "
+            "Nothing was published; correct the source and load these hours again."
+        )

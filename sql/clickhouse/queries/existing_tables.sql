@@ -1,0 +1,5 @@
+-- What stands under the names this project wants for its views: a table there is somebody's data.
+SELECT database || '.' || name AS full_name, engine
+FROM system.tables
+WHERE (database, name) IN (('reports', 'user_prosthesis_stats'), ('staging', 'crm_customer_prosthesis'), ('staging', 'hourly_telemetry'))
+  AND engine != 'View'

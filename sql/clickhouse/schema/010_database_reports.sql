@@ -1,0 +1,1 @@
+CREATE DATABASE IF NOT EXISTS reports COMMENT 'What people read: views only'

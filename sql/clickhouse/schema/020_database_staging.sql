@@ -1,0 +1,1 @@
+CREATE DATABASE IF NOT EXISTS staging COMMENT 'The extracts as they were read, hour by hour: views only'

@@ -1,0 +1,34 @@
+CREATE TABLE IF NOT EXISTS storage.crm_customer_prosthesis
+(
+    hour_start            DateTime('UTC')       COMMENT 'The hour this is the CRM''s answer for, its first second in UTC',
+    customer_id           Int64                 COMMENT 'The CRM''s number of the customer',
+    user_id               String                COMMENT 'The customer''s login; user_id of the mart',
+    first_name            String                COMMENT 'First name',
+    last_name             String                COMMENT 'Last name',
+    middle_name           Nullable(String)      COMMENT 'Patronymic or middle name, where there is one',
+    customer_full_name    String                COMMENT 'Last, first and middle name',
+    email                 String                COMMENT 'E-mail address',
+    phone                 Nullable(String)      COMMENT 'Telephone number',
+    region                LowCardinality(String) COMMENT 'Region of the customer: russia or europe',
+    branch                Nullable(String)      COMMENT 'Branch that looks after the customer',
+    prosthesis_id         Int64                 COMMENT 'The CRM''s number of the prosthesis',
+    prosthesis_serial     String                COMMENT 'Serial number',
+    chip_id               Nullable(String)      COMMENT 'Chip that sends the telemetry; none until fitted',
+    prosthesis_status     LowCardinality(String) COMMENT 'sold, active, maintenance or retired',
+    firmware_version      Nullable(String)      COMMENT 'Firmware the CRM knows of',
+    model_code            Nullable(String)      COMMENT 'Model code',
+    prosthesis_model      Nullable(String)      COMMENT 'Model name',
+    prosthesis_category   LowCardinality(Nullable(String)) COMMENT 'arm, leg, hand or finger',
+    sold_date             Nullable(Date32)      COMMENT 'Day of sale',
+    warranty_end_date     Nullable(Date32)      COMMENT 'Last day of the warranty',
+    customer_updated_at   Nullable(DateTime64(6, 'UTC')) COMMENT 'When the CRM last changed the customer',
+    prosthesis_updated_at Nullable(DateTime64(6, 'UTC')) COMMENT 'When the CRM last changed the prosthesis',
+    last_updated_at       Nullable(DateTime64(6, 'UTC')) COMMENT 'The later of the two',
+    publication           UInt64                COMMENT 'The attempt that wrote the row; storage.publications says whether it counts'
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(hour_start)
+ORDER BY (hour_start, publication, prosthesis_id)
+TTL hour_start + INTERVAL 365 DAY
+SETTINGS ttl_only_drop_parts = 1
+COMMENT 'Every publication of staging.crm_customer_prosthesis'
