@@ -72,10 +72,11 @@ def contiguous(hours: Iterable[datetime]) -> tuple[datetime, datetime]:
 
 
 def describe(hours: Iterable[datetime]) -> str:
-    """Hours in words: `2026-11-24 08:00 UTC` or `2026-11-24 08:00 … 10:00 UTC (3 hours)`."""
+    """Hours in words: `2026-11-24 08:00 UTC`, `2026-11-24 08:00 … 10:00 UTC (3 hours)`."""
     ordered = sorted(hours)
     if not ordered:
         return "no hours"
     if len(ordered) == 1:
         return f"{ordered[0]:%Y-%m-%d %H:%M} UTC"
-    return f"{ordered[0]:%Y-%m-%d %H:%M} … {ordered[-1]:%Y-%m-%d %H:%M} UTC ({len(ordered)} hours)"
+    last = f"{ordered[-1]:%H:%M}" if ordered[0].date() == ordered[-1].date() else f"{ordered[-1]:%Y-%m-%d %H:%M}"
+    return f"{ordered[0]:%Y-%m-%d %H:%M} … {last} UTC ({len(ordered)} hours)"

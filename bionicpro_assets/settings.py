@@ -16,7 +16,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bionicpro_assets.errors import SettingsError
 from bionicpro_assets.hours import parse_hour
 
-CLICKHOUSE_OPTIONS = {"ca_cert", "client_cert", "client_cert_key", "verify", "connect_timeout", "send_receive_timeout"}
+CLICKHOUSE_OPTIONS = {
+    "ca_cert",
+    "client_cert",
+    "client_cert_key",
+    "verify",
+    "connect_timeout",
+    "send_receive_timeout",
+}
 
 
 def _postgres_url(secret: SecretStr) -> SecretStr:
@@ -30,7 +37,9 @@ def _postgres_url(secret: SecretStr) -> SecretStr:
         parts = parse_dsn(url)
     except ProgrammingError:
         # libpq's message may quote the password, so it isn't passed on.
-        raise ValueError("is not a PostgreSQL URL; special characters in the password must be percent-encoded") from None
+        raise ValueError(
+            "is not a PostgreSQL URL; special characters in the password must be percent-encoded"
+        ) from None
     if not parts.get("dbname"):
         raise ValueError("names no database: it must end with /database")
     return secret
@@ -53,7 +62,9 @@ def _clickhouse_url(secret: SecretStr) -> SecretStr:
     if url.path not in ("", "/", "/reports"):
         raise ValueError("must end with /reports: the mart is the database `reports`")
     if unknown := sorted(set(parse_qs(url.query)) - CLICKHOUSE_OPTIONS):
-        raise ValueError(f"has options nobody knows: {', '.join(unknown)}; known are {', '.join(sorted(CLICKHOUSE_OPTIONS))}")
+        raise ValueError(
+            f"has options nobody knows: {', '.join(unknown)}; known are {', '.join(sorted(CLICKHOUSE_OPTIONS))}"
+        )
     return secret
 
 
@@ -100,7 +111,11 @@ class Settings(BaseSettings):
         description="How many hours before now a scheduled refresh loads again, besides the open hour",
     )
     batch_size: int = Field(
-        10_000, ge=1, le=10_000_000, alias="ETL_BATCH_SIZE", description="Rows in one Arrow batch on the way to ClickHouse"
+        10_000,
+        ge=1,
+        le=10_000_000,
+        alias="ETL_BATCH_SIZE",
+        description="Rows in one Arrow batch on the way to ClickHouse",
     )
     partitions_start: Annotated[datetime, BeforeValidator(_hour)] = Field(
         datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
@@ -144,12 +159,18 @@ class Settings(BaseSettings):
         problems += [problem for name in sorted(names) if name not in known and (problem := _misspelt(name, known))]
         try:
             # pydantic-settings takes this argument beside the fields; its mypy plugin knows only the fields.
-            settings = cls(_env_file=path, _env_file_encoding="utf-8")  # type: ignore[call-arg]
+            settings = cls(_env_file=path, _env_file_encoding="utf-8")
         except ValidationError as error:
             problems += [_in_words(e["loc"], e["type"], e["msg"]) for e in error.errors(include_input=False)]
         if problems:
             raise SettingsError(problems) from None
         return settings
+
+    def secret(self, name: str) -> str:
+        """The value of the secret setting with this name, in clear: for connecting, never for showing."""
+        field = next(f for f, info in type(self).model_fields.items() if info.alias == name)
+        secret: SecretStr = getattr(self, field)
+        return secret.get_secret_value()
 
 
 def setting_names() -> dict[str, str]:

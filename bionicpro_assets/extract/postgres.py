@@ -17,7 +17,9 @@ from bionicpro_assets.sqlfiles import sql
 # SQLSTATE classes and codes after which the same attempt may succeed: connection lost, server starting or
 # stopping, conflict with recovery on a replica, lock or statement timeout, resources short for now.
 RETRYABLE_SQLSTATES = ("08", "40", "53", "57", "55P03", "58")
-REFUSALS = re.compile(r"authentication failed|no pg_hba.conf entry|does not exist|not permitted to log in|no password supplied")
+REFUSALS = re.compile(
+    r"authentication failed|no pg_hba.conf entry|does not exist|not permitted to log in|no password supplied"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> dict[datetime,
     import psycopg2
 
     try:
-        with closing(psycopg2.connect(source.url, application_name="bionicpro_assets", connect_timeout=30)) as connection:
+        with closing(
+            psycopg2.connect(source.url, application_name="bionicpro_assets", connect_timeout=30)
+        ) as connection:
             connection.autocommit = True
             written = {}
             with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
 """ClickHouse by URL: a server over HTTP or the engine in this process, behind one client class."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,7 +12,6 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
 
 from bionicpro_assets.errors import ClickHouseError
-from bionicpro_assets.sqlfiles import sql
 
 SETTING = "BIONICPRO_CLICKHOUSE_URL"
 # How long to wait for another process of this platform to let go of the embedded engine.
@@ -71,7 +70,10 @@ class ClickHouse:
             client.command(statement, parameters=dict(parameters or {}))
 
     def rows(
-        self, query: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+        self,
+        query: str,
+        parameters: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> tuple[list[str], Sequence[Sequence[Any]]]:
         """Column names and rows of a query, as Python values."""
         with self._explained() as client:
@@ -83,7 +85,7 @@ class ClickHouse:
         with self._explained() as client:
             return pl.DataFrame(pl.from_arrow(client.query_arrow(query, parameters=dict(parameters or {}))))
 
-    def insert_arrow_stream(self, table: str, blocks: Iterator[bytes]) -> None:
+    def insert_arrow_stream(self, table: str, blocks: Generator[bytes, None, None]) -> None:
         """One INSERT of an Arrow stream. Columns are matched by name; a missing one is an error."""
         settings = {
             "async_insert": 0,  # on by default since 26.x: the rows must be there when the call returns
@@ -118,6 +120,7 @@ class ClickHouse:
 
     def _connect(self) -> Client:
         url = urlsplit(self._url)
+        options: dict[str, Any] = dict(parse_qsl(url.query))
         try:
             if url.scheme == "chdb":
                 return self._open_engine(unquote(url.path))
@@ -131,7 +134,7 @@ class ClickHouse:
                 autogenerate_session_id=False,
                 client_name="bionicpro_assets",
                 show_clickhouse_errors="scrub",
-                **dict(parse_qsl(url.query)),
+                **options,
             )
         except DriverError as error:
             raise self.explained(error) from error
@@ -156,25 +159,3 @@ class ClickHouse:
                 raise ClickHouseError(
                     f"{self.place}: the engine isn't installed; install bionicpro-assets[embedded]."
                 ) from error
-
-
-def apply_schema(clickhouse: ClickHouse) -> list[str]:
-    """Make the databases, tables and views of `sql/clickhouse/schema/`; safe to repeat. Returns the files applied.
-
-    Raises:
-        ClickHouseError: A table that isn't ours stands under the name of one of the views; it is left alone.
-    """
-    from bionicpro_assets.sqlfiles import scripts
-
-    _, taken = clickhouse.rows(sql("clickhouse/queries/existing_tables.sql"))
-    if taken:
-        name, engine = taken[0]
-        raise ClickHouseError(
-            f"{clickhouse.place}: {name} is already there, as a table ({engine}), and is left alone. "
-            f"To go on, rename it, like: RENAME TABLE {name} TO {name}_before"
-        )
-    applied = []
-    for name, statement in scripts("clickhouse/schema"):
-        clickhouse.command(statement)
-        applied.append(name)
-    return applied

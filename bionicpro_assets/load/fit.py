@@ -9,7 +9,6 @@ from bionicpro_assets.errors import DataError
 from bionicpro_assets.hours import describe
 from bionicpro_assets.load.columns import Column
 
-FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 # ClickHouse stores these as unsigned days and seconds since 1970: what lies outside would wrap or be clamped.
 INSTANTS = {
     "DateTime": (datetime(1970, 1, 1), datetime(2106, 2, 7, 6, 28, 15)),
@@ -69,7 +68,7 @@ def _bad_values(rows: pl.DataFrame, column: Column) -> str | None:
         case pl.Float32() | pl.Float64():
             checks["NaN or infinite"] = ~value.is_finite()
             if column.base == "Float32":
-                checks["too large for Float32"] = value.is_finite() & (value.abs() > FLOAT32_MAX)
+                checks["too large for Float32"] = value.is_finite() & value.cast(pl.Float32).is_infinite()
         case pl.Datetime():
             first, last = (pl.lit(i).dt.replace_time_zone("UTC") for i in INSTANTS[column.base])
             checks[f"outside {column.base}"] = ~value.is_between(first, last)
@@ -103,5 +102,3 @@ def _fitted(actual: pl.DataType, column: Column) -> pl.Expr:
         if column.base == "DateTime":
             value = value.dt.truncate("1s")
     return value.cast(column.dtype, strict=True) if actual != column.dtype else value
-
-

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -72,9 +72,27 @@ def publish(clickhouse: ClickHouse, name: str, frame: HourlyFrame, *, run_id: st
     counts = frame.rows_per_hour()
     clickhouse.insert_rows(
         JOURNAL,
-        ["table_name", "hour_start", "publication", "source_read_at", "started_at", "row_count", "checksum", "run_id"],
         [
-            (name, hour, number, frame.read_at[hour], started_at, counts[hour], checksums.get(hour, 0), run_id)
+            "table_name",
+            "hour_start",
+            "publication",
+            "source_read_at",
+            "started_at",
+            "row_count",
+            "checksum",
+            "run_id",
+        ],
+        [
+            (
+                name,
+                hour,
+                number,
+                frame.read_at[hour],
+                started_at,
+                counts[hour],
+                checksums.get(hour, 0),
+                run_id,
+            )
             for hour in frame.hours
         ],
     )
@@ -91,7 +109,7 @@ def new_publication_number() -> int:
     return (time.time_ns() // 1_000_000) << 22 | secrets.randbits(22)
 
 
-def arrow_stream(rows: pl.DataFrame, batch_size: int) -> Iterator[bytes]:
+def arrow_stream(rows: pl.DataFrame, batch_size: int) -> Generator[bytes, None, None]:
     """The frame in Arrow's streaming format, a chunk per batch of at most `batch_size` rows."""
     sink = BytesIO()
     # Without view types: ClickHouse's reader takes plain strings faster (1.0 s once, 0.3 s after, for 300,000 rows).
@@ -111,7 +129,9 @@ def _refuse_misplaced(frame: HourlyFrame, rows: pl.DataFrame, name: str, now: da
     stray = rows.filter(~pl.col("hour_start").is_in(frame.hours))
     if not stray.is_empty():
         found = describe(stray["hour_start"].unique())
-        raise DataError(f"{name}: {stray.height} rows are of {found}, outside {describe(frame.hours)}; nothing was published.")
+        raise DataError(
+            f"{name}: {stray.height} rows are of {found}, outside {describe(frame.hours)}; nothing was published."
+        )
     if frame.hours[0] < now - RETENTION:
         raise DataError(
             f"{name}: {frame.hours[0]:%Y-%m-%d %H:%M} UTC is older than the {RETENTION.days} days that rows are kept; "
@@ -120,8 +140,8 @@ def _refuse_misplaced(frame: HourlyFrame, rows: pl.DataFrame, name: str, now: da
     ahead = max(frame.read_at.values()) - now
     if ahead > CLOCK_TOLERANCE:
         raise DataError(
-            f"{name}: the source's clock is {ahead} ahead of this machine's. Publications are ordered by it, so this one "
-            "would hide all that follow until then; nothing was published. Set the clocks right."
+            f"{name}: the source's clock is {ahead} ahead of this machine's. Publications are ordered by it, so this "
+            "one would hide all that follow until then; nothing was published. Set the clocks right."
         )
 
 

@@ -76,23 +76,34 @@ class HourlyTable:
         """The visible rows of the hours.
 
         Raises:
-            DataError: An hour was never published: it is missing, which isn't the same as empty.
+            DataError: An hour was never published: it is missing, which isn't the same as empty. Or ClickHouse no
+                longer has all the rows that were published.
         """
         current = self.current(clickhouse, min(hours), max(hours) + HOUR)
         missing = [hour for hour in hours if hour not in current]
         if missing:
-            raise DataError(f"{self.name} was never loaded for {describe(missing)}; materialise it for these hours first.")
+            raise DataError(
+                f"{self.name} was never loaded for {describe(missing)}; materialise it for these hours first."
+            )
         rows = self.read(clickhouse, [(hour, current[hour].number) for hour in hours])
-        return HourlyFrame(rows, {hour: current[hour].source_read_at for hour in hours})
+        frame = HourlyFrame(rows, {hour: current[hour].source_read_at for hour in hours})
+        counts = frame.rows_per_hour()
+        incomplete = [hour for hour in hours if counts[hour] != current[hour].row_count]
+        if incomplete:
+            raise DataError(
+                f"{self.storage} has other rows than were published for {describe(incomplete)}: {rows.height} in all "
+                f"hours, the journal says {sum(c.row_count for c in current.values())}. Load {self.name} again for them."
+            )
+        return frame
 
     def read(self, clickhouse: ClickHouse, publications: Sequence[tuple[datetime, int]]) -> pl.DataFrame:
         """The stored rows of these publications, visible or not, in the table's own types."""
         hours = [hour for hour, _ in publications]
         query = (
-            f"SELECT {', '.join(map(_as_arrow, self.columns))} FROM {self.storage} "  # noqa: S608 - names from the table itself
-            f"WHERE {self._partitions()} AND (hour_start, publication) IN "
-            "(SELECT fromUnixTimestamp(hour), number FROM (SELECT {hours:Array(UInt32)} AS hour, {numbers:Array(UInt64)} AS number) "
-            "ARRAY JOIN hour, number)"
+            f"SELECT {', '.join(map(_as_arrow, self.columns))} FROM {self.storage} "  # noqa: S608 - own names
+            f"WHERE {self._partitions()} AND (hour_start, publication) IN ("
+            "SELECT fromUnixTimestamp(hour), number FROM "
+            "(SELECT {hours:Array(UInt32)} AS hour, {numbers:Array(UInt64)} AS number) ARRAY JOIN hour, number)"
         )
         parameters = {
             "hours": [_seconds(hour) for hour in hours],

@@ -1,0 +1,65 @@
+"""`bionicpro demo`."""
+
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.cli.materialize import load_hours
+from bionicpro_assets.cli.query import ask
+from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.hours import floor_hour, hour_range
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.settings import Settings
+from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+from bionicpro_assets.setup.demo import Fleet, demo_databases, write_env_file
+from bionicpro_assets.sqlfiles import sql
+
+
+def run_demo(home: Path, fleet: Fleet) -> None:
+    """Databases, demo data, the job over all hours, and the mart on the screen.
+
+    Raises:
+        PlatformError: Settings for other databases are in the environment, or anything fails.
+    """
+    # The environment goes before .env: demo rows would end up in somebody's databases.
+    if theirs := sorted(n for n in os.environ if n.startswith("BIONICPRO_") and n.endswith("_URL")):
+        raise PlatformError(
+            f"{', '.join(theirs)} is set in the environment, and the demo never touches configured databases. "
+            "Unset it, or use: bionicpro materialize"
+        )
+    began = time.monotonic()
+    console.print(f"Starting PostgreSQL in {home / 'postgres'} and making demo data …")
+    with demo_databases(home, fleet) as values:
+        env_file = write_env_file(values, home)
+        os.environ["BIONICPRO_ENV_FILE"] = str(env_file)
+        settings = Settings.load()
+        with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+            apply_clickhouse_schema(clickhouse)
+        load_hours(settings, hour_range(settings.partitions_start, floor_hour(datetime.now(UTC))))
+    show_mart(settings)
+    took = time.monotonic() - began
+    option = "" if env_file.name == ".env" else f" --env-file {os.path.relpath(env_file)}"
+    bionicpro = "bionicpro" if shutil.which("bionicpro") else ".venv/bin/bionicpro"
+    console.print(f"\nDone in {took:.0f} s; the settings are in {os.path.relpath(env_file)}. How to go on:")
+    for command, what in (
+        ("up", "the Dagster UI with the schedule on, at http://127.0.0.1:3000"),
+        ('query "SELECT count() FROM reports.user_prosthesis_stats"', "SQL on the mart"),
+        ("materialize", "load the last hours again: the numbers stay the same"),
+        ("status", "what is loaded, and how fresh it is"),
+    ):
+        console.print(f"  {bionicpro}{option} {command}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"      {what}", style="dim", highlight=False)
+
+
+def show_mart(settings: Settings) -> None:
+    """Print a sample of the mart and the two monitoring queries."""
+    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+        for title, name in (
+            ("reports.user_prosthesis_stats, the newest rows", "demo_sample"),
+            ("Today, by patient", "monitor_today_by_user"),
+            ("The last days", "monitor_last_days"),
+        ):
+            table(title, *ask(clickhouse, sql(f"clickhouse/queries/{name}.sql"), settings))

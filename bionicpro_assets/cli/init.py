@@ -1,0 +1,41 @@
+"""`bionicpro init`."""
+
+from collections.abc import Sequence
+
+from bionicpro_assets.cli.console import console
+from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.settings import Settings
+from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+from bionicpro_assets.setup.embedded import sources_running
+from bionicpro_assets.setup.postgres import apply_postgres_schema
+
+TARGETS = ("crm", "telemetry", "clickhouse")
+
+
+def run_init(targets: Sequence[str]) -> None:
+    """Apply `sql/` to the databases named, or to all of them.
+
+    Raises:
+        PlatformError: A target is unknown, a database can't be reached, or holds somebody else's objects.
+    """
+    if unknown := [t for t in targets if t not in TARGETS]:
+        raise PlatformError(f"There is no {', '.join(unknown)} to set up; choose from {', '.join(TARGETS)}.")
+    settings = Settings.load()
+    with sources_running(settings):
+        for target in targets or TARGETS:
+            match target:
+                case "crm":
+                    applied = apply_postgres_schema(_source(settings, "crm_db", "BIONICPRO_CRM_DB_URL"), "crm")
+                case "telemetry":
+                    source = _source(settings, "telemetry_db", "BIONICPRO_TELEMETRY_DB_URL")
+                    applied = apply_postgres_schema(source, "telemetry")
+                case _:
+                    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+                        applied = apply_clickhouse_schema(clickhouse)
+            console.print(f"{target}: {len(applied)} files of sql/{target}/schema applied.")
+
+
+def _source(settings: Settings, name: str, setting: str) -> PostgresSource:
+    return PostgresSource(name, settings.secret(setting), setting)

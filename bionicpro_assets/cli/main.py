@@ -1,0 +1,143 @@
+"""The command `bionicpro`. Each command's work is imported when it runs, so that `--help` is quick."""
+
+import os
+import sys
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bionicpro_assets.errors import PlatformError
+
+app = typer.Typer(
+    name="bionicpro",
+    help="Prosthesis reports as Dagster assets: two PostgreSQL databases in, one ClickHouse mart out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+class Failed(typer.Exit):
+    """Ends the command with status 1 after the error was said."""
+
+    def __init__(self, message: str) -> None:
+        typer.secho(message, fg=typer.colors.RED, err=True)
+        super().__init__(1)
+
+
+@app.callback()
+def main(
+    env_file: Annotated[
+        Path | None, typer.Option(help="File with settings, in place of .env in the working directory.")
+    ] = None,
+) -> None:
+    """Settings come from the environment and from .env; the environment wins."""
+    # Dagster announces what is beta on every import; the versions are pinned, and the tests would notice.
+    warnings.filterwarnings("ignore", module="dagster")
+    if env_file is not None:
+        os.environ["BIONICPRO_ENV_FILE"] = str(env_file.resolve())
+
+
+@app.command()
+def demo(
+    prostheses: Annotated[int, typer.Option(min=1, max=1_000_000, help="Prostheses in the demo CRM.")] = 30,
+    hours: Annotated[int, typer.Option(min=1, max=2160, help="Closed hours of telemetry to make.")] = 24,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
+    home: Annotated[Path, typer.Option(help="Folder for the embedded databases.")] = Path(".bionicpro"),
+) -> None:
+    """The main job on embedded databases with demo data; ends by showing the mart.
+
+    Again: adds the telemetry since the last time, and loads it.
+    """
+    from bionicpro_assets.cli.demo import run_demo
+    from bionicpro_assets.setup.demo import Fleet
+
+    with _said():
+        run_demo(home, Fleet(prostheses, hours, seed))
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI, on 127.0.0.1 only.")] = 3000,
+) -> None:
+    """The Dagster UI with the schedule on, and the embedded databases where they are used. Ctrl-C stops it all."""
+    from bionicpro_assets.cli.up import run_up
+
+    with _said():
+        run_up(port)
+
+
+@app.command()
+def init(
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="crm, telemetry, clickhouse; all three if none is named.")
+    ] = None,
+) -> None:
+    """Make schemas, tables and views; safe to repeat, and never over what somebody else made.
+
+    On databases that exist already, only the mart is needed: [bold]bionicpro init clickhouse[/bold]
+    """
+    from bionicpro_assets.cli.init import run_init
+
+    with _said():
+        run_init(targets or [])
+
+
+@app.command()
+def materialize(
+    first: Annotated[
+        str | None,
+        typer.Option("--from", help="First hour, like 2026-11-24T08:00 (UTC). Default: the lookback."),
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last hour, included. Default: the open hour.")] = None,
+) -> None:
+    """Run the job bionicpro_reports_etl over a window of hours, here and now. Status 1 if it fails."""
+    from bionicpro_assets.cli.materialize import run_materialize
+
+    with _said():
+        run_materialize(first, last, datetime.now(UTC))
+
+
+@app.command()
+def query(
+    statement: Annotated[str, typer.Argument(help="A SELECT on ClickHouse.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a row, for scripts.")] = False,
+) -> None:
+    """Ask the mart, read-only.
+
+    bionicpro query "SELECT report_date, count() FROM reports.user_prosthesis_stats GROUP BY 1 ORDER BY 1"
+    """
+    from bionicpro_assets.cli.query import run_query
+
+    with _said():
+        run_query(statement, as_json=json)
+
+
+@app.command()
+def status() -> None:
+    """What is materialised, how fresh the mart is, and how the last runs ended."""
+    from bionicpro_assets.cli.status import run_status
+
+    with _said():
+        run_status(datetime.now(UTC))
+
+
+class _said:  # noqa: N801 - reads as a word at its use
+    """Says an error of the platform in its own words, without a traceback, and ends with status 1."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, PlatformError):
+            raise Failed(str(error)) from None
+        if isinstance(error, KeyboardInterrupt):
+            typer.secho("Stopped.", err=True)
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    app()

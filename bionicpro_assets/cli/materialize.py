@@ -1,0 +1,131 @@
+"""`bionicpro materialize`."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import dagster as dg
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from bionicpro_assets.cli.console import console
+from bionicpro_assets.defs.hourly import HOURS_PER_BACKFILL_RUN
+from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.hours import describe, floor_hour, hour_range, parse_hour, refresh_window
+from bionicpro_assets.instance import dagster_instance, run_job
+from bionicpro_assets.settings import Settings
+from bionicpro_assets.setup.embedded import sources_running
+
+POLL_SECONDS = 0.3
+
+
+def run_materialize(first: str | None, last: str | None, now: datetime) -> None:
+    """Load the window [first … last], the lookback window by default.
+
+    Raises:
+        PlatformError: The window is wrong, or a run failed.
+    """
+    settings = Settings.load()
+    hours = window(settings, first, last, now)
+    with sources_running(settings):
+        load_hours(settings, hours)
+
+
+def window(settings: Settings, first: str | None, last: str | None, now: datetime) -> list[datetime]:
+    """The hours asked for.
+
+    Raises:
+        PlatformError: They are no hours, reversed, before the first partition or after the open hour.
+    """
+    default = refresh_window(now, lookback_hours=settings.lookback_hours, start=settings.partitions_start)
+    try:
+        since = parse_hour(first) if first else default[0] if default else settings.partitions_start
+        until = parse_hour(last) if last else floor_hour(now)
+    except ValueError as error:
+        raise PlatformError(str(error)) from None
+    if since > until:
+        raise PlatformError(f"--from {since:%Y-%m-%dT%H:%M} is after --to {until:%Y-%m-%dT%H:%M}.")
+    if since < settings.partitions_start:
+        raise PlatformError(
+            f"There are partitions from {settings.partitions_start:%Y-%m-%dT%H:%M} on (BIONICPRO_PARTITIONS_START); "
+            f"{since:%Y-%m-%dT%H:%M} is before that."
+        )
+    if until > floor_hour(now):
+        raise PlatformError(
+            f"The hour {until:%Y-%m-%dT%H:%M} UTC hasn't begun; the open hour is {floor_hour(now):%Y-%m-%dT%H:%M}."
+        )
+    return hour_range(since, until)
+
+
+def load_hours(settings: Settings, hours: Sequence[datetime]) -> None:
+    """Run the job over the hours, a long window in several runs; progress while it works.
+
+    Raises:
+        PlatformError: A run failed; those before it stand.
+    """
+    console.print(f"Loading {describe(hours)} with the job bionicpro_reports_etl.")
+    with dagster_instance(settings) as instance, _progress() as progress:
+        task = progress.add_task("", total=len(hours))
+        for i in range(0, len(hours), HOURS_PER_BACKFILL_RUN):
+            chunk, run_id = hours[i : i + HOURS_PER_BACKFILL_RUN], str(uuid.uuid4())
+            began = time.monotonic()
+            with _told(instance, run_id, progress):
+                outcome = run_job(settings, instance, chunk, run_id)
+            if outcome.failures:
+                raise PlatformError(
+                    "\n".join([*outcome.failures, f"Run {run_id} failed; {describe(chunk)} stay as they were."])
+                )
+            progress.advance(task, len(chunk))
+            progress.console.print(f"Loaded {describe(chunk)} in {time.monotonic() - began:.1f} s, run {run_id}.")
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.completed} of {task.total} hours"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+@contextmanager
+def _told(instance: dg.DagsterInstance, run_id: str, progress: Progress) -> Iterator[None]:
+    """Print each step of the run as it ends, from a thread that reads the run's events."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_tell, args=(instance, run_id, progress, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _tell(instance: dg.DagsterInstance, run_id: str, progress: Progress, stop: threading.Event) -> None:
+    cursor, last_round = None, False
+    while True:
+        last_round = stop.wait(POLL_SECONDS)
+        connection = instance.get_records_for_run(
+            run_id, cursor, of_type={dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE}
+        )
+        for record in connection.records:
+            event = record.event_log_entry.dagster_event
+            if event and event.is_step_success:
+                progress.console.print(f"  [green]✓[/green] {(event.step_key or '').replace('__', '/')}")
+            elif event:
+                progress.console.print(f"  [red]✗[/red] {(event.step_key or '').replace('__', '/')}")
+        cursor = connection.cursor
+        if last_round:
+            return

@@ -1,0 +1,46 @@
+"""The code location `bionicpro_assets`."""
+
+import dagster as dg
+
+from bionicpro_assets.defs import keys
+from bionicpro_assets.defs.crm import crm_extract, crm_sources
+from bionicpro_assets.defs.etl import reports_etl
+from bionicpro_assets.defs.hourly import hourly_partitions
+from bionicpro_assets.defs.io_manager import ClickHouseIOManager
+from bionicpro_assets.defs.reports import mart
+from bionicpro_assets.defs.resources import clickhouse_resources, source_resources
+from bionicpro_assets.defs.telemetry import hourly_rollup, telemetry_extract, telemetry_sources
+from bionicpro_assets.settings import Settings
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """Everything Dagster knows of this platform, for these settings. Connects to nothing."""
+    partitions = hourly_partitions(settings.partitions_start)
+    clickhouse = clickhouse_resources()
+    assets = dg.Definitions(
+        assets=[
+            *crm_sources(),
+            *telemetry_sources(),
+            hourly_rollup(partitions, settings.rollup),
+            crm_extract(partitions),
+            telemetry_extract(partitions),
+            mart(partitions, settings.report_timezone),
+        ],
+        resources={
+            **source_resources(),
+            **clickhouse,
+            keys.CLICKHOUSE_IO_MANAGER: ClickHouseIOManager(
+                clickhouse=clickhouse[keys.CLICKHOUSE], batch_size=settings.batch_size
+            ),
+        },
+        # In process: all steps share one ClickHouse connection, and the embedded engine serves one process.
+        # It holds for backfills and runs from the UI too, which don't go through the job.
+        executor=dg.in_process_executor,
+    )
+    return dg.Definitions.merge(assets, reports_etl(settings))
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Reads the settings when the code location is loaded, not when this module is imported."""
+    return build_definitions(Settings.load())

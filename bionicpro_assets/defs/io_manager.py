@@ -1,0 +1,61 @@
+"""The ClickHouse IO manager: an asset's frame in, its hours published; an asset's hours out, its frame."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import dagster as dg
+from pydantic import Field
+
+from bionicpro_assets.defs.hourly import clear_failure
+from bionicpro_assets.defs.keys import table_name
+from bionicpro_assets.defs.metadata import publication_metadata
+from bionicpro_assets.defs.resources import ClickHouseResource
+from bionicpro_assets.errors import DataError
+from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.hours import describe, parse_hour
+from bionicpro_assets.load.publish import publish
+from bionicpro_assets.load.table import HourlyTable
+
+
+class ClickHouseIOManager(dg.ConfigurableIOManager):
+    """Stores hourly assets in ClickHouse, a window of any number of hours as one publication.
+
+    An asset key `[database, table]` is the public view `database.table`; its rows are in `storage.table`.
+    """
+
+    clickhouse: dg.ResourceDependency[ClickHouseResource]
+    batch_size: int = Field(10_000, description="Rows in one Arrow batch on the way to ClickHouse")
+
+    def handle_output(self, context: dg.OutputContext, obj: HourlyFrame) -> None:
+        """Publish the frame as the content of the output's partitions."""
+        name = table_name(context.asset_key)
+        with clear_failure():
+            hours = _hours(name, context.has_asset_partitions, context.asset_partition_keys)
+            if obj.hours != hours:
+                raise DataError(f"{name}: the run is for {describe(hours)}, and its rows for {describe(obj.hours)}.")
+            clickhouse = self.clickhouse.clickhouse
+            publication = publish(clickhouse, name, obj, run_id=context.run_id, batch_size=self.batch_size)
+            columns = HourlyTable.of(clickhouse, name).columns
+        if publication.superseded:
+            context.log.warning(
+                f"{name}: of {describe(publication.superseded)} a newer read was published meanwhile and stays visible."
+            )
+        lineage = (context.definition_metadata or {}).get("dagster/column_lineage")
+        context.add_output_metadata(
+            publication_metadata(name, columns, obj, publication)
+            | ({"dagster/column_lineage": lineage} if lineage is not None else {})
+        )
+
+    def load_input(self, context: dg.InputContext) -> HourlyFrame:
+        """The visible rows of the partitions that the run needs."""
+        name = table_name(context.asset_key)
+        with clear_failure():
+            hours = _hours(name, context.has_asset_partitions, context.asset_partition_keys)
+            clickhouse = self.clickhouse.clickhouse
+            return HourlyTable.of(clickhouse, name).load(clickhouse, hours)
+
+
+def _hours(name: str, partitioned: bool, keys: Sequence[str]) -> list[datetime]:
+    if not partitioned or not keys:
+        raise DataError(f"{name} is stored by the hour: name a partition or a range of them.")
+    return sorted(parse_hour(key) for key in keys)

@@ -1,0 +1,27 @@
+"""Names that Dagster knows: one place for each."""
+
+import dagster as dg
+
+CRM_DB = "bionicpro_crm_db"
+TELEMETRY_DB = "bionicpro_telemetry_db"
+CLICKHOUSE = "bionicpro_clickhouse"
+CLICKHOUSE_IO_MANAGER = "clickhouse_io_manager"
+
+JOB = "bionicpro_reports_etl"
+SCHEDULE = "bionicpro_reports_etl_every_15_minutes"
+# One run at a time writes to the mart: dagster.yaml gives every pool one place.
+POOL = "bionicpro_reports_etl"
+
+CUSTOMERS = dg.AssetKey(["crm", "customers"])
+PROSTHESES = dg.AssetKey(["crm", "prostheses"])
+PROSTHESIS_MODELS = dg.AssetKey(["crm", "prosthesis_models"])
+RAW_TELEMETRY = dg.AssetKey(["telemetry", "raw_telemetry"])
+HOURLY_STATS = dg.AssetKey(["telemetry", "hourly_stats"])
+CRM_EXTRACT = dg.AssetKey(["staging", "crm_customer_prosthesis"])
+TELEMETRY_EXTRACT = dg.AssetKey(["staging", "hourly_telemetry"])
+MART = dg.AssetKey(["reports", "user_prosthesis_stats"])
+
+
+def table_name(key: dg.AssetKey) -> str:
+    """The table an asset is: its key is the table's place."""
+    return ".".join(key.path)

@@ -1,0 +1,129 @@
+"""The telemetry database: raw rows, their hourly roll-up, and its extract."""
+
+from typing import Literal
+
+import dagster as dg
+
+from bionicpro_assets.defs import keys
+from bionicpro_assets.defs.hourly import clear_failure, hourly_asset, hours_of
+from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
+from bionicpro_assets.defs.resources import PostgresResource
+from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
+from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.hours import partition_key
+
+GROUP = "telemetry"
+OWNERS = ["team:telemetry"]
+
+ROLLUP_DESCRIPTION = """Telemetry by the hour: movements, response times, battery, temperature, errors.
+
+One row per chip and hour, computed inside PostgreSQL from the raw rows by `telemetry.aggregate_hourly_stats`.
+Rolling an hour up again changes only what came out different."""
+ROLLUP_METADATA = {"dagster/table_name": f"telemetry_db.{keys.table_name(keys.HOURLY_STATS)}"}
+ROLLUP_LINEAGE = {
+    "chip_id": ["chip_id"],
+    "hour_start": ["timestamp"],
+    "movements_count": ["movement_type"],
+    "successful_movements": ["movement_type", "movement_success"],
+    "avg_response_time": ["response_time_ms"],
+    "min_response_time": ["response_time_ms"],
+    "max_response_time": ["response_time_ms"],
+    "avg_battery_level": ["battery_level"],
+    "min_battery_level": ["battery_level"],
+    "max_battery_level": ["battery_level"],
+    "avg_actuator_temp": ["actuator_temp"],
+    "max_actuator_temp": ["actuator_temp"],
+    "error_count": ["error_code"],
+    "warning_count": ["warning_flags"],
+    "avg_myo_amplitude": ["myo_channel_1", "myo_channel_2", "myo_channel_3", "myo_channel_4"],
+    "avg_connection_quality": ["connection_quality"],
+}
+EXTRACT_LINEAGE = {column: [(keys.HOURLY_STATS, column)] for column in [*ROLLUP_LINEAGE, "updated_at"]} | {
+    "success_rate": [(keys.HOURLY_STATS, "successful_movements"), (keys.HOURLY_STATS, "movements_count")]
+}
+
+
+def telemetry_sources() -> list[dg.AssetSpec]:
+    """The telemetry tables that others write."""
+    return [
+        dg.AssetSpec(
+            keys.RAW_TELEMETRY,
+            description="What the prostheses send: about one row a second from each one in use.",
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds={"postgres", "table"},
+            metadata={"dagster/table_name": f"telemetry_db.{keys.table_name(keys.RAW_TELEMETRY)}"},
+        )
+    ]
+
+
+def hourly_rollup(
+    partitions: dg.HourlyPartitionsDefinition, who: Literal["platform", "external"]
+) -> dg.AssetsDefinition | dg.AssetSpec:
+    """The hourly roll-up: an asset that runs it, or the table somebody else keeps."""
+    metadata = ROLLUP_METADATA | column_lineage(
+        {column: [(keys.RAW_TELEMETRY, raw) for raw in sources] for column, sources in ROLLUP_LINEAGE.items()}
+    )
+    if who == "external":
+        return dg.AssetSpec(
+            keys.HOURLY_STATS,
+            deps=[keys.RAW_TELEMETRY],
+            description=f"{ROLLUP_DESCRIPTION} Kept up to date outside this platform.",
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds={"postgres", "table"},
+            metadata=metadata,
+        )
+
+    @hourly_asset(
+        partitions,
+        key=keys.HOURLY_STATS,
+        deps=[keys.RAW_TELEMETRY],
+        description=ROLLUP_DESCRIPTION,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"postgres"},
+        metadata=metadata,
+    )
+    def hourly_stats(
+        context: dg.AssetExecutionContext, bionicpro_telemetry_db: dg.ResourceParam[PostgresResource]
+    ) -> dg.MaterializeResult[None]:
+        with clear_failure():
+            written = roll_up(bionicpro_telemetry_db.source, hours_of(context))
+        for hour, rows in written.items():
+            context.add_asset_metadata({"rows_changed": rows}, partition_key=partition_key(hour))
+        return dg.MaterializeResult(metadata={"hours": len(written), **metadata})
+
+    return hourly_stats
+
+
+def telemetry_extract(partitions: dg.HourlyPartitionsDefinition) -> dg.AssetsDefinition:
+    """The extract of the rolled-up telemetry."""
+
+    @hourly_asset(
+        partitions,
+        key=keys.TELEMETRY_EXTRACT,
+        deps=[keys.HOURLY_STATS],
+        io_manager_key=keys.CLICKHOUSE_IO_MANAGER,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"postgres", "clickhouse"},
+        tags={"airflow_task": "extract_telemetry_data"},
+        metadata=column_lineage(EXTRACT_LINEAGE),
+    )
+    def hourly_telemetry(
+        context: dg.AssetExecutionContext, bionicpro_telemetry_db: dg.ResourceParam[PostgresResource]
+    ) -> HourlyFrame:
+        """Telemetry by the hour as it was read: one row per chip and hour, whoever wears the chip.
+
+        Telemetry of a chip that the CRM doesn't know is here too, and nowhere else: compare with the reports to
+        see what found no wearer. Empty cells are measurements that didn't happen in the hour.
+
+        Stands for the Airflow task `extract_telemetry_data`.
+        """
+        with clear_failure():
+            frame = extract_hourly_telemetry(bionicpro_telemetry_db.source, hours_of(context))
+        add_rows_per_hour(context, {partition_key(h): n for h, n in frame.rows_per_hour().items()})
+        return frame
+
+    return hourly_telemetry

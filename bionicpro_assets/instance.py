@@ -1,0 +1,75 @@
+"""Dagster's instance, and running the job in this process."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import dagster as dg
+
+from bionicpro_assets.definitions import build_definitions
+from bionicpro_assets.defs import keys
+from bionicpro_assets.defs.etl import range_tags
+from bionicpro_assets.hours import partition_key
+from bionicpro_assets.settings import Settings
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def dagster_home(settings: Settings) -> Path:
+    """`DAGSTER_HOME` if it is set, else a folder under `BIONICPRO_HOME` with the embedded profile in it."""
+    if home := os.environ.get("DAGSTER_HOME"):
+        return Path(home)
+    folder = settings.home.resolve() / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT / "dagster.yaml", folder / "dagster.yaml")
+    return folder
+
+
+@contextmanager
+def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The instance that the UI shows."""
+    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        yield instance
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run of the job ended.
+
+    Attributes:
+        run_id: Dagster's number of the run.
+        failures: What went wrong, a sentence for each failed asset; empty when all went well.
+    """
+
+    run_id: str
+    failures: Sequence[str]
+
+
+def run_job(settings: Settings, instance: dg.DagsterInstance, hours: Sequence[datetime], run_id: str) -> RunOutcome:
+    """Run the job `bionicpro_reports_etl` over the hours, here and now, without waiting for retries."""
+    job = build_definitions(settings).resolve_job_def(keys.JOB)
+    result = job.execute_in_process(
+        instance=instance,
+        run_id=run_id,
+        tags=range_tags(partition_key(hours[0]), partition_key(hours[-1])),
+        run_config={
+            "execution": {"config": {"retries": {"disabled": {}}}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+        raise_on_error=False,
+    )
+    failures = [_in_words(event) for event in result.all_events if event.is_step_failure]
+    if not result.success and not failures:
+        failures = [f"The run ended early; see it in the UI: {run_id}"]
+    return RunOutcome(run_id, failures)
+
+
+def _in_words(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return f"{event.step_key}: {data.error.message.strip() if data.error else 'failed'}"

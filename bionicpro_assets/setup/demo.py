@@ -1,0 +1,103 @@
+"""Demo data: a small fleet, made in SQL, the same for the same seed."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.hours import HOUR, floor_hour, partition_key
+from bionicpro_assets.setup.embedded import embedded_postgres, embedded_settings
+from bionicpro_assets.setup.postgres import apply_postgres_schema, call, run_scripts, transaction
+from bionicpro_assets.sqlfiles import sql
+
+FLEET_FILE = "demo.json"
+ENV_HEADER = "# Written by `bionicpro demo`: embedded databases with demo data. Replace it by settings of your own.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What demo data to make.
+
+    Attributes:
+        prostheses: Units in the CRM; most are fitted and send telemetry.
+        hours: Closed hours of raw telemetry, before the open one.
+        seed: The same seed makes the same customers, and the same rows for the same seconds.
+    """
+
+    prostheses: int = 30
+    hours: int = 24
+    seed: int = 1
+
+    @classmethod
+    def read(cls, home: Path) -> Self | None:
+        """The fleet whose demo data is in `home`; None if there is none."""
+        file = home / FLEET_FILE
+        return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+
+    def write(self, home: Path) -> None:
+        """Remember this fleet in `home`, so that its telemetry can go on."""
+        (home / FLEET_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def make_crm(source: PostgresSource, fleet: Fleet) -> int:
+    """Schema and demo rows of the CRM; prostheses added."""
+    apply_postgres_schema(source, "crm")
+    with transaction(source) as cursor:
+        run_scripts(cursor, "crm/demo")
+    added: int = call(source, "SELECT demo.generate_crm(%s, %s)", (fleet.seed, fleet.prostheses))
+    return added
+
+
+def make_telemetry(source: PostgresSource, fleet: Fleet, now: datetime) -> int:
+    """Schema of the telemetry database and raw rows up to `now`; rows added.
+
+    Goes on after the newest row that is there, so that it can be called again and again.
+    """
+    apply_postgres_schema(source, "telemetry")
+    with transaction(source) as cursor:
+        run_scripts(cursor, "telemetry/demo")
+    return append_telemetry(source, fleet, now)
+
+
+def append_telemetry(source: PostgresSource, fleet: Fleet, now: datetime) -> int:
+    """Raw rows from the newest one that is there up to `now`; rows added."""
+    since = call(source, sql("telemetry/queries/demo_generated_until.sql")) or floor_hour(now) - fleet.hours * HOUR
+    if since >= now:
+        return 0
+    until = now.replace(microsecond=0)
+    added: int = call(
+        source,
+        "SELECT demo.append_raw_telemetry(%s, %s, %s, %s)",
+        (fleet.seed, fleet.prostheses, since, until),
+    )
+    return added
+
+
+@contextmanager
+def demo_databases(home: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
+    """The embedded databases filled with demo data; the settings that use them, by name."""
+    home = home.resolve()
+    with embedded_postgres(home / "postgres") as urls:
+        now = datetime.now(UTC)
+        fleet.write(home)
+        make_crm(PostgresSource("crm_db", urls["crm_db"], "BIONICPRO_CRM_DB_URL"), fleet)
+        telemetry = PostgresSource("telemetry_db", urls["telemetry_db"], "BIONICPRO_TELEMETRY_DB_URL")
+        make_telemetry(telemetry, fleet, now)
+        first = call(telemetry, "SELECT min(timestamp) FROM telemetry.raw_telemetry") or now
+        settings = embedded_settings(home, urls)
+        settings["BIONICPRO_PARTITIONS_START"] = partition_key(floor_hour(first))
+        yield settings
+
+
+def write_env_file(settings: dict[str, str], home: Path) -> Path:
+    """Write the settings to `.env` here, or, where that is somebody's own, to `demo.env` in `home`."""
+    target = Path(".env")
+    if target.exists() and not target.read_text(encoding="utf-8").startswith(ENV_HEADER):
+        target = home / "demo.env"
+    lines = "".join(f"{name}='{value}'\n" for name, value in settings.items())
+    target.write_text(ENV_HEADER + lines, encoding="utf-8")
+    return target.resolve()

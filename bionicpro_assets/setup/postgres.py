@@ -1,0 +1,70 @@
+"""Schemas of the source databases, for those who don't have them yet: never over somebody's own."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Literal
+
+import psycopg2
+from psycopg2.extensions import cursor as PgCursor
+
+from bionicpro_assets.errors import SourceError
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.sqlfiles import scripts, sql
+
+# The comment that `sql/*/schema/` puts on the schema it makes; what doesn't carry it belongs to somebody else.
+MARKER = "bionicpro_assets: schema "
+
+
+def apply_postgres_schema(source: PostgresSource, schema: Literal["crm", "telemetry"]) -> list[str]:
+    """Apply `sql/<schema>/schema/` in one transaction; safe to repeat. Returns the files applied.
+
+    Raises:
+        SourceError: The database can't be reached, or has a schema of that name that this platform didn't
+            make: replacing its views would change what others read.
+    """
+    with transaction(source) as cursor:
+        cursor.execute(sql("postgres/schema_comment.sql"), (schema,))
+        found = cursor.fetchone()
+        if found and not str(found[0] or "").startswith(MARKER):
+            raise SourceError(
+                f"{source.place} already has a schema {schema} that bionicpro didn't make; it is left alone. "
+                "To read from it, nothing needs to be set up there: bionicpro init clickhouse"
+            )
+        return run_scripts(cursor, f"{schema}/schema")
+
+
+def run_scripts(cursor: PgCursor, folder: str) -> list[str]:
+    """Run the files of a folder under `sql/`, in order."""
+    applied = []
+    for name, script in scripts(folder):
+        cursor.execute(script)
+        applied.append(f"{folder}/{name}")
+    return applied
+
+
+def call(source: PostgresSource, statement: str, parameters: Sequence[Any] = ()) -> Any:
+    """The single value that one statement returns."""
+    with transaction(source) as cursor:
+        cursor.execute(statement, tuple(parameters))
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+@contextmanager
+def transaction(source: PostgresSource) -> Iterator[PgCursor]:
+    """A transaction that writes; committed at the end, rolled back on any error.
+
+    Raises:
+        SourceError: The database can't be reached, refuses, or fails.
+    """
+    try:
+        with (
+            closing(
+                psycopg2.connect(source.url, application_name="bionicpro_assets", connect_timeout=30)
+            ) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            yield cursor
+    except psycopg2.Error as error:
+        raise source.explained(error) from error

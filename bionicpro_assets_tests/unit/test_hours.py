@@ -1,0 +1,87 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bionicpro_assets.errors import DataError
+from bionicpro_assets.hours import (
+    contiguous,
+    describe,
+    floor_hour,
+    hour_range,
+    parse_hour,
+    partition_key,
+    refresh_window,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-24-08:00",
+        "2026-11-24T08",
+        "2026-11-24T08:00",
+        "2026-11-24 08:00:00",
+        "2026-11-24T08:00Z",
+        "2026-11-24T11:00+03:00",
+    ],
+)
+def test_hours_are_read_as_people_and_dagster_write_them(text):
+    assert parse_hour(text) == utc("2026-11-24T08:00")
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-24T08:30", "2026-11-24T08:00:01", "2026-11-24T13:00+05:30"])
+def test_what_is_no_whole_utc_hour_is_refused(text):
+    with pytest.raises(ValueError, match="not"):
+        parse_hour(text)
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(-14 * 4, 14 * 4))
+def test_the_hour_of_an_instant_contains_it_whatever_its_zone(naive, quarters):
+    instant = naive.replace(tzinfo=timezone(timedelta(minutes=15 * quarters)))
+    hour = floor_hour(instant)
+    assert hour <= instant < hour + timedelta(hours=1)
+    assert hour.timestamp() % 3600 == 0
+    assert parse_hour(partition_key(hour)) == hour
+
+
+@pytest.mark.parametrize(
+    ("now", "first", "last"),
+    [
+        ("2026-11-24T10:00:00", "2026-11-24T08:00", "2026-11-24T10:00"),
+        ("2026-11-24T10:15:00", "2026-11-24T08:00", "2026-11-24T10:00"),
+        ("2026-11-24T10:59:59", "2026-11-24T08:00", "2026-11-24T10:00"),
+        ("2026-12-01T00:15:00", "2026-11-30T22:00", "2026-12-01T00:00"),
+        ("2026-01-01T01:45:00", "2026-01-01T00:00", "2026-01-01T01:00"),
+    ],
+)
+def test_a_refresh_loads_the_lookback_and_the_open_hour(now, first, last):
+    hours = refresh_window(utc(now), lookback_hours=2, start=START)
+    assert (hours[0], hours[-1]) == (utc(first), utc(last))
+    assert contiguous(hours) == (utc(first), utc(last) + timedelta(hours=1))
+
+
+def test_before_the_first_partition_there_is_nothing_to_refresh():
+    assert refresh_window(utc("2025-12-31T23:50"), lookback_hours=2, start=START) == []
+
+
+def test_a_gap_between_hours_is_an_error():
+    with pytest.raises(DataError, match="not contiguous"):
+        contiguous([START, START + timedelta(hours=2)])
+    with pytest.raises(DataError, match="No hours"):
+        contiguous([])
+
+
+def test_hours_in_words():
+    assert describe([START]) == "2026-01-01 00:00 UTC"
+    assert describe(hour_range(START, START + timedelta(hours=2))) == "2026-01-01 00:00 … 02:00 UTC (3 hours)"
+    assert describe(hour_range(START, START + timedelta(hours=24))).startswith(
+        "2026-01-01 00:00 … 2026-01-02 00:00 UTC"
+    )

@@ -1,0 +1,135 @@
+import os
+
+import pytest
+
+from bionicpro_assets.errors import SettingsError
+from bionicpro_assets.settings import Settings, setting_names
+
+GOOD = {
+    "BIONICPRO_CRM_DB_URL": "postgresql://etl:s3cr%20et@crm_db:5432/crm_db",
+    "BIONICPRO_TELEMETRY_DB_URL": "postgresql://etl:s3cr%20et@telemetry_db:5432/telemetry_db?sslmode=require",
+    "BIONICPRO_CLICKHOUSE_URL": "https://etl:s3cr%20et@clickhouse:8443/reports",
+}
+SECRET = "s3cr"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    for name in list(os.environ):
+        if name.startswith(("BIONICPRO_", "ETL_")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def problems() -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    return caught.value.problems
+
+
+def set_all(monkeypatch, **changed):
+    for name, value in (GOOD | changed).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_defaults_are_those_of_the_airflow_dag(monkeypatch):
+    set_all(monkeypatch)
+    settings = Settings.load()
+    assert (settings.lookback_hours, settings.batch_size) == (2, 10_000)
+    assert (settings.report_timezone, settings.rollup) == ("UTC", "platform")
+
+
+def test_all_problems_are_listed_at_once_by_name(monkeypatch):
+    set_all(
+        monkeypatch,
+        BIONICPRO_CRM_DB_URL="mysql://etl:s3cret@crm_db/crm",
+        BIONICPRO_TELEMETRY_DB_URL="postgresql://etl:s3cret@telemetry_db",
+        BIONICPRO_CLICKHOUSE_URL="https://etl:s3cret@clickhouse/other",
+        ETL_LOOKBACK_HOURS="two",
+        ETL_BATCH_SIZE="0",
+        BIONICPRO_PARTITIONS_START="2026-01-01T00:30",
+        BIONICPRO_REPORT_TIMEZONE="Europe/Moskow",
+        BIONICPRO_ROLLUP="sometimes",
+        BIONICPRO_CLICKHOSE_URL="x",
+    )
+    found = problems()
+    assert {p.partition(":")[0] for p in found} == {
+        "BIONICPRO_CRM_DB_URL",
+        "BIONICPRO_TELEMETRY_DB_URL",
+        "BIONICPRO_CLICKHOUSE_URL",
+        "ETL_LOOKBACK_HOURS",
+        "ETL_BATCH_SIZE",
+        "BIONICPRO_PARTITIONS_START",
+        "BIONICPRO_REPORT_TIMEZONE",
+        "BIONICPRO_ROLLUP",
+        "BIONICPRO_CLICKHOSE_URL",
+    }
+    assert not [p for p in found if SECRET in p]
+
+
+@pytest.mark.parametrize("name", list(GOOD))
+def test_a_missing_or_empty_url_is_named_and_explained(monkeypatch, name):
+    set_all(monkeypatch, **{name: ""})
+    (problem,) = problems()
+    assert problem.startswith(f"{name}: is not set. ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "etl:s3cret@crm_db/crm_db",
+        "postgresql://etl:s3cret with blank@crm_db:port/crm_db?nonsense=1",
+        "postgresql://etl:s3cret@crm_db/",
+        "postgresql://etl:s3%zzcret@crm_db/crm_db",
+    ],
+)
+def test_a_wrong_postgres_url_is_refused_without_showing_it(monkeypatch, url):
+    set_all(monkeypatch, BIONICPRO_CRM_DB_URL=url)
+    (problem,) = problems()
+    assert problem.startswith("BIONICPRO_CRM_DB_URL: ")
+    assert SECRET not in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["chdb://relative", "chdb://", "http://", "https://h:99999/reports", "https://h/reports?nonsense=1", "h:8123"],
+)
+def test_a_wrong_clickhouse_url_is_refused(monkeypatch, url):
+    set_all(monkeypatch, BIONICPRO_CLICKHOUSE_URL=url)
+    (problem,) = problems()
+    assert problem.startswith("BIONICPRO_CLICKHOUSE_URL: ")
+
+
+def test_a_name_that_only_looks_like_a_setting_is_reported(monkeypatch):
+    set_all(monkeypatch, BIONICPRO_REPORT_TIMEZON="UTC", ETL_LOOKBACK_HOUR="3", ETL_OF_SOMEBODY_ELSE="1")
+    found = problems()
+    assert found == [
+        "BIONICPRO_REPORT_TIMEZON: there is no such setting; did you mean BIONICPRO_REPORT_TIMEZONE?",
+        "ETL_LOOKBACK_HOUR: there is no such setting; did you mean ETL_LOOKBACK_HOURS?",
+    ]
+
+
+def test_the_environment_goes_before_the_file(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text(
+        "".join(f"{k}='{v}'\n" for k, v in GOOD.items()) + "ETL_LOOKBACK_HOURS=5\nETL_BATCH_SIZE=7\n"
+    )
+    monkeypatch.setenv("ETL_BATCH_SIZE", "9")
+    settings = Settings.load()
+    assert (settings.lookback_hours, settings.batch_size) == (5, 9)
+
+
+def test_an_env_file_that_is_named_must_exist(monkeypatch, tmp_path):
+    set_all(monkeypatch, BIONICPRO_ENV_FILE=str(tmp_path / "nowhere.env"))
+    (problem,) = problems()
+    assert "nowhere.env: there is no such file" in problem
+
+
+def test_secrets_are_in_no_representation(monkeypatch):
+    set_all(monkeypatch)
+    settings = Settings.load()
+    assert SECRET not in f"{settings!r} {settings} {settings.model_dump()}"
+    assert settings.secret("BIONICPRO_CRM_DB_URL") == GOOD["BIONICPRO_CRM_DB_URL"]
+
+
+def test_every_setting_has_a_description():
+    assert all(setting_names().values())
