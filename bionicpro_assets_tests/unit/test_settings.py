@@ -1,5 +1,3 @@
-import os
-
 import pytest
 
 from bionicpro_assets.errors import SettingsError
@@ -11,14 +9,6 @@ GOOD = {
     "BIONICPRO_CLICKHOUSE_URL": "https://etl:s3cr%20et@clickhouse:8443/reports",
 }
 SECRET = "s3cr"
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch, tmp_path):
-    for name in list(os.environ):
-        if name.startswith(("BIONICPRO_", "ETL_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 def problems() -> list[str]:

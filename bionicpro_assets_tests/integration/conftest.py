@@ -1,0 +1,93 @@
+"""Real databases for every test: PostgreSQL from a wheel, one server a worker, and ClickHouse's own engine.
+
+Each test has fresh source databases, copied from templates, and an engine folder of its own.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+from bionicpro_assets.setup.embedded import embedded_postgres
+from bionicpro_assets.setup.postgres import apply_postgres_schema
+from bionicpro_assets_tests.integration.platform import Platform
+from bionicpro_assets_tests.integration.sources import Sources, execute, source_for
+
+TEMPLATES = {"crm": "template_crm", "telemetry": "template_telemetry"}
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory) -> Iterator[str]:
+    """URL of an empty administrative database of a running server, with templates of both source databases."""
+    with embedded_postgres(tmp_path_factory.mktemp("pg") / "data") as urls:
+        admin = urls["crm_db"]
+        # Test data needn't survive a power cut.
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            execute(admin, f"ALTER SYSTEM SET {setting}", autocommit=True)
+        execute(admin, "SELECT pg_reload_conf()")
+        for schema, name in TEMPLATES.items():
+            execute(admin, f"CREATE DATABASE {name}", autocommit=True)
+            apply_postgres_schema(source_for(admin, schema, name), schema)
+        yield admin
+
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def sources(postgres_server) -> Iterator[Sources]:
+    """Both source databases with this platform's schema, empty."""
+    made = {}
+    for schema, template in TEMPLATES.items():
+        name = f"{schema}_{next(numbers)}"
+        execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template}", autocommit=True)
+        made[schema] = source_for(postgres_server, schema, name)
+    yield Sources(made["crm"], made["telemetry"], postgres_server)
+    for source in made.values():
+        execute(
+            postgres_server, f"DROP DATABASE {source.url.split('/')[3].split('?')[0]} WITH (FORCE)", autocommit=True
+        )
+
+
+@pytest.fixture(params=["UTC", "America/St_Johns"])
+def any_time_zone(request, monkeypatch) -> Iterator[str]:
+    """This process in different time zones; the embedded engine takes its own from the process."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def clickhouse(tmp_path: Path) -> Iterator[ClickHouse]:
+    """The embedded engine with this platform's schema, empty."""
+    with ClickHouse(f"chdb://{tmp_path}/clickhouse") as engine:
+        apply_clickhouse_schema(engine)
+        yield engine
+
+
+@pytest.fixture
+def platform(sources: Sources, clickhouse: ClickHouse, tmp_path: Path, monkeypatch) -> Iterator[Platform]:
+    """The whole platform on the test's databases, configured by the environment."""
+    monkeypatch.setenv("BIONICPRO_CRM_DB_URL", sources.crm.url)
+    monkeypatch.setenv("BIONICPRO_TELEMETRY_DB_URL", sources.telemetry.url)
+    monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", f"chdb://{tmp_path}/clickhouse")
+    monkeypatch.setenv("BIONICPRO_HOME", str(tmp_path / "home"))
+    with Platform.open(sources, clickhouse) as platform:
+        yield platform
+
+
+@pytest.fixture
+def crm(sources: Sources) -> PostgresSource:
+    return sources.crm
+
+
+@pytest.fixture
+def telemetry(sources: Sources) -> PostgresSource:
+    return sources.telemetry

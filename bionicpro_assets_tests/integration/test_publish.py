@@ -1,0 +1,280 @@
+"""Publication: all at once or not at all, in the order in which the source was read."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from bionicpro_assets.errors import ClickHouseError, DataError, PublicationError
+from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame
+from bionicpro_assets.hours import floor_hour
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.publish import RETENTION, publish
+from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.sqlfiles import sql
+
+NAME = "staging.hourly_telemetry"
+NOW = datetime.now(UTC)
+A = floor_hour(NOW) - timedelta(hours=3)
+B = A + timedelta(hours=1)
+
+
+def hourly(values: dict[datetime, list[int]], read_at: datetime = NOW) -> HourlyFrame:
+    """Hours with one chip per value; the value is its movements_count."""
+    rows = [(hour, f"C{i}", n) for hour, ns in values.items() for i, n in enumerate(ns)]
+    schema = {"hour_start": HOUR_DTYPE, "chip_id": pl.String, "movements_count": pl.Int64}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        *(pl.lit(None, pl.Int64).alias(c) for c in ("successful_movements", "min_response_time", "max_response_time")),
+        *(
+            pl.lit(50, pl.Int64).alias(c)
+            for c in ("min_battery_level", "max_battery_level", "error_count", "warning_count")
+        ),
+        *(
+            pl.lit(1.5).alias(c)
+            for c in ("success_rate", "avg_response_time", "avg_battery_level", "avg_actuator_temp")
+        ),
+        *(pl.lit(2.5).alias(c) for c in ("max_actuator_temp", "avg_myo_amplitude", "avg_connection_quality")),
+        pl.lit(NOW).cast(pl.Datetime("us", "UTC")).alias("updated_at"),
+    )
+    return HourlyFrame(frame, dict.fromkeys(values, read_at))
+
+
+def put(clickhouse, values, read_at=NOW, batch_size=10_000):
+    return publish(clickhouse, NAME, hourly(values, read_at), run_id="test", batch_size=batch_size)
+
+
+def visible(clickhouse) -> dict[datetime, list[int]]:
+    _, rows = clickhouse.rows(
+        f"SELECT toUnixTimestamp(hour_start), arraySort(groupArray(movements_count)) FROM {NAME} GROUP BY 1"
+    )
+    return {datetime.fromtimestamp(seconds, UTC): list(values) for seconds, values in rows}
+
+
+def later(minutes: float) -> datetime:
+    return NOW + timedelta(minutes=minutes)
+
+
+def test_rewriting_one_hour_leaves_the_other(clickhouse):
+    put(clickhouse, {A: [1, 2]})
+    put(clickhouse, {B: [3]})
+    put(clickhouse, {A: [5]}, later(1))
+    assert visible(clickhouse) == {A: [5], B: [3]}
+
+
+def test_publishing_the_same_again_shows_it_once(clickhouse):
+    for minute in range(3):
+        put(clickhouse, {A: [1, 2], B: [3]}, later(minute))
+    assert visible(clickhouse) == {A: [1, 2], B: [3]}
+
+
+def test_the_same_read_published_twice_shows_it_once(clickhouse):
+    for _ in range(2):
+        put(clickhouse, {A: [1, 2]}, NOW)
+    assert visible(clickhouse) == {A: [1, 2]}
+
+
+def test_an_hour_without_rows_empties_it(clickhouse):
+    put(clickhouse, {A: [1], B: [2]})
+    put(clickhouse, {A: []}, later(1))
+    assert visible(clickhouse) == {B: [2]}
+    assert HourlyTable.of(clickhouse, NAME).load(clickhouse, [A]).rows.is_empty()
+
+
+def test_an_older_read_that_commits_later_stays_unseen_and_says_so(clickhouse):
+    put(clickhouse, {A: [2], B: [2]}, later(2))
+    published = put(clickhouse, {A: [1]}, later(1))
+    assert published.superseded == [A]
+    assert visible(clickhouse) == {A: [2], B: [2]}
+
+
+def test_small_batches_give_the_same_rows(clickhouse):
+    put(clickhouse, {A: list(range(100))}, batch_size=7)
+    assert visible(clickhouse) == {A: list(range(100))}
+
+
+def test_a_window_of_many_hours_across_months_is_one_commit(clickhouse):
+    first = floor_hour(NOW).replace(day=1, hour=0) - timedelta(hours=30)
+    hours = [first + timedelta(hours=i) for i in range(60)]
+    put(clickhouse, {h: [i] for i, h in enumerate(hours)})
+    assert visible(clickhouse) == {h: [i] for i, h in enumerate(hours)}
+    _, ((commits, parts),) = clickhouse.rows(
+        "SELECT uniqExact(committed_at), (SELECT count() FROM system.parts WHERE database = 'storage' "
+        "AND table = 'publications' AND active) FROM storage.publications"
+    )
+    assert (commits, parts) == (1, 1)
+
+
+class Fails(ClickHouse):
+    """A ClickHouse whose n-th call of one method fails, before or after it took effect."""
+
+    def __init__(self, real: ClickHouse, method: str, *, after: bool, error: Exception) -> None:
+        self.real, self.method, self.after, self.error = real, method, after, error
+
+    @property
+    def place(self) -> str:
+        return self.real.place
+
+    def _call(self, method, *arguments):
+        if method == self.method and not self.after:
+            raise self.error
+        result = getattr(self.real, method)(*arguments)
+        if method == self.method:
+            raise self.error
+        return result
+
+    def insert_arrow_stream(self, table, blocks):
+        return self._call("insert_arrow_stream", table, blocks)
+
+    def insert_rows(self, table, columns, rows):
+        return self._call("insert_rows", table, columns, rows)
+
+    def frame(self, query, parameters=None):
+        return self._call("frame", query, parameters)
+
+    def rows(self, query, parameters=None, settings=None):
+        return self.real.rows(query, parameters, settings)
+
+
+@pytest.mark.parametrize(
+    ("method", "after", "committed"),
+    [
+        ("insert_arrow_stream", False, False),
+        ("insert_arrow_stream", True, False),
+        ("frame", False, False),
+        ("insert_rows", False, False),
+        ("insert_rows", True, True),
+    ],
+)
+def test_a_failure_at_any_step_shows_the_old_or_the_new_and_a_repetition_heals(clickhouse, method, after, committed):
+    put(clickhouse, {A: [1, 1], B: [1]})
+    failing = Fails(clickhouse, method, after=after, error=ClickHouseError("the wire was cut", retryable=True))
+    with pytest.raises(ClickHouseError, match="the wire was cut"):
+        publish(failing, NAME, hourly({A: [2, 2], B: [2]}, later(1)), run_id="fails", batch_size=1)
+    assert visible(clickhouse) == ({A: [2, 2], B: [2]} if committed else {A: [1, 1], B: [1]})
+    put(clickhouse, {A: [2, 2], B: [2]}, later(1))
+    assert visible(clickhouse) == {A: [2, 2], B: [2]}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "ALTER TABLE storage.hourly_telemetry DELETE WHERE chip_id = 'C1' SETTINGS mutations_sync = 2",
+        "ALTER TABLE storage.hourly_telemetry UPDATE movements_count = 7 WHERE chip_id = 'C1' SETTINGS mutations_sync = 2",
+        "ALTER TABLE storage.hourly_telemetry UPDATE error_count = NULL WHERE 1 SETTINGS mutations_sync = 2",
+        "INSERT INTO storage.hourly_telemetry SELECT * FROM storage.hourly_telemetry LIMIT 1",
+    ],
+)
+def test_what_is_stored_otherwise_than_it_was_sent_is_never_shown(clickhouse, damage):
+    class Damages(Fails):
+        def insert_arrow_stream(self, table, blocks):
+            self.real.insert_arrow_stream(table, blocks)
+            self.real.command(damage)
+
+    damaging = Damages(clickhouse, "", after=False, error=AssertionError())
+    with pytest.raises(PublicationError, match=r"storage\.hourly_telemetry gave back other rows than were sent"):
+        publish(damaging, NAME, hourly({A: [1, 2]}), run_id="test", batch_size=10)
+    assert visible(clickhouse) == {}
+
+
+def test_rows_that_were_lost_after_the_publication_are_noticed_by_the_next_reader(clickhouse):
+    put(clickhouse, {A: [1, 2]})
+    clickhouse.command("ALTER TABLE storage.hourly_telemetry DELETE WHERE chip_id = 'C1' SETTINGS mutations_sync = 2")
+    with pytest.raises(DataError, match="has other rows than were published"):
+        HourlyTable.of(clickhouse, NAME).load(clickhouse, [A])
+
+
+def test_an_hour_that_was_never_loaded_is_missing_and_not_empty(clickhouse):
+    put(clickhouse, {A: [1]})
+    with pytest.raises(DataError, match=r"staging\.hourly_telemetry was never loaded for .*materialise it"):
+        HourlyTable.of(clickhouse, NAME).load(clickhouse, [A, B])
+
+
+def test_what_is_loaded_is_what_was_published(clickhouse, any_time_zone):
+    frame = hourly({A: [1, 2, 3], B: [4]})
+    publish(clickhouse, NAME, frame, run_id="test", batch_size=2)
+    loaded = HourlyTable.of(clickhouse, NAME).load(clickhouse, [A, B])
+    key = ["hour_start", "chip_id"]
+    assert loaded.rows.select(frame.rows.columns).sort(key).equals(frame.rows.sort(key))
+    assert loaded.read_at == {A: NOW, B: NOW}
+
+
+def test_rows_outside_the_hours_are_refused(clickhouse):
+    frame = HourlyFrame(hourly({A: [1], B: [2]}).rows, {A: NOW})
+    with pytest.raises(DataError, match="1 rows are of .* outside"):
+        publish(clickhouse, NAME, frame, run_id="test", batch_size=10)
+
+
+def test_an_hour_that_would_be_dropped_at_once_is_refused(clickhouse):
+    old = floor_hour(NOW - RETENTION) - timedelta(hours=1)
+    with pytest.raises(DataError, match="older than the 365 days"):
+        put(clickhouse, {old: [1]})
+
+
+def test_the_retention_is_the_one_of_the_tables(clickhouse):
+    _, rows = clickhouse.rows(
+        "SELECT name, create_table_query FROM system.tables WHERE database = 'storage' AND engine = 'MergeTree'"
+    )
+    kept = {name: f"toIntervalDay({RETENTION.days})" in query for name, query in rows}
+    assert kept == {
+        "crm_customer_prosthesis": True,
+        "hourly_telemetry": True,
+        "user_prosthesis_stats": True,
+        "publications": False,
+    }
+
+
+def test_a_source_whose_clock_is_ahead_is_refused(clickhouse):
+    with pytest.raises(DataError, match="clock is .* ahead"):
+        put(clickhouse, {A: [1]}, later(60))
+
+
+def test_the_journal_says_who_published_an_hour_and_from_which_read(clickhouse):
+    published = put(clickhouse, {A: [1, 2], B: []})
+    current = HourlyTable.of(clickhouse, NAME).current(clickhouse, A, B + timedelta(hours=1))
+    assert {hour: (c.number, c.row_count, c.run_id, c.source_read_at) for hour, c in current.items()} == {
+        A: (published.number, 2, "test", NOW),
+        B: (published.number, 0, "test", NOW),
+    }
+
+
+def test_the_checksum_in_the_journal_can_be_computed_again_from_the_view(clickhouse):
+    put(clickhouse, {A: [1, 2]})
+    columns = ", ".join(c.name for c in HourlyTable.of(clickhouse, NAME).columns)
+    _, ((from_view,),) = clickhouse.rows(f"SELECT sum(cityHash64(tuple({columns}))) FROM {NAME}")
+    _, ((in_journal,),) = clickhouse.rows("SELECT checksum FROM storage.publications")
+    assert from_view == in_journal
+
+
+# The race a reader could lose: a publication between the reader's two snapshots, of the rows and of the journal.
+# A pause inside the view, after it has resolved its FROM, makes that moment a second and a half long.
+PAUSE = "(SELECT sleep(1.5)) AS pause"
+
+
+@pytest.mark.parametrize(
+    ("rows_read_through", "expected"), [("hourly_telemetry_rows", {1: [1], 2: [2]}), ("hourly_telemetry", {})]
+)
+def test_a_reader_never_sees_a_commit_without_its_rows(clickhouse, tmp_path, rows_read_through, expected):
+    """Through the inner view a paused reader sees the old or the new state; straight from the table it sees none."""
+    public = sql("clickhouse/schema/220_staging_hourly_telemetry.sql")
+    assert "FROM storage.hourly_telemetry_rows" in public
+    slow = public.replace("VIEW staging.hourly_telemetry", "VIEW staging.slow")
+    slow = slow.replace("* EXCEPT (publication)", f"* EXCEPT (publication), {PAUSE}")
+    clickhouse.command(slow.replace("storage.hourly_telemetry_rows", f"storage.{rows_read_through}"))
+    put(clickhouse, {A: [1]})
+    seen: list[list[int]] = []
+
+    def read() -> None:
+        with ClickHouse(f"chdb://{tmp_path}/clickhouse") as reader:
+            _, rows = reader.rows("SELECT movements_count FROM staging.slow WHERE pause = 0")
+            seen.append([n for (n,) in rows])
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    threading.Event().wait(0.6)
+    put(clickhouse, {A: [2]}, later(1))
+    thread.join()
+    if expected:
+        assert seen[0] in ([1], [2])
+    else:
+        assert seen[0] == [], "without the inner view the race is real, or this test shows nothing"
