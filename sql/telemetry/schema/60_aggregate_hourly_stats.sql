@@ -1,0 +1,117 @@
+-- Rolls the UTC hour that contains the argument up into hourly_stats. Returns the number
+-- of rows inserted or really changed; rows that come out the same keep their updated_at.
+--
+-- Averages of floating-point columns are taken over whole millionths of the unit. A sum
+-- of floats depends on the order of the rows, and so on the plan: the last bits would
+-- differ from run to run and updated_at would move for nothing. Sums of whole numbers
+-- below 2^53 are exact in double precision in any order, and cost about as much as the
+-- plain averages, where sums of numeric triple the time of the whole roll-up. Averages of
+-- integer columns are exact in PostgreSQL as they are.
+CREATE OR REPLACE FUNCTION telemetry.aggregate_hourly_stats(hour timestamptz) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    -- In UTC whatever the session's zone: a zone half an hour off would cut other hours.
+    begins CONSTANT timestamptz := date_trunc('hour', hour, 'UTC');
+    ends   CONSTANT timestamptz := begins + interval '1 hour';
+    stamp     timestamptz;
+    is_kept   boolean;
+    written   integer;
+BEGIN
+    -- A statement of its own, before any data is read: in READ COMMITTED the next
+    -- statement takes a fresh snapshot and sees what the previous holder committed.
+    PERFORM pg_advisory_xact_lock(
+        'telemetry.hourly_stats'::regclass::oid::integer,
+        (extract(epoch FROM begins) / 3600)::integer);
+
+    -- Taken under the lock, so that a row's updated_at never steps back; now() is the
+    -- start of the transaction and may lie before a change made while this one waited.
+    stamp := clock_timestamp();
+
+    -- One statement, hence one snapshot: a purge that commits meanwhile is seen with its
+    -- new kept_since or not at all, never as an hour that lost its raw rows.
+    WITH retention AS (
+        SELECT begins >= kept_since AS is_kept FROM telemetry.raw_retention
+    ), fresh AS (
+        SELECT
+            chip_id,
+            count(movement_type)::integer AS movements_count,
+            (count(*) FILTER (WHERE movement_type IS NOT NULL AND movement_success))::integer
+                AS successful_movements,
+            avg(response_time_ms)::double precision AS avg_response_time,
+            min(response_time_ms) AS min_response_time,
+            max(response_time_ms) AS max_response_time,
+            avg(battery_level)::double precision AS avg_battery_level,
+            min(battery_level) AS min_battery_level,
+            max(battery_level) AS max_battery_level,
+            avg(round(actuator_temp * 1e6)) / 1e6 AS avg_actuator_temp,
+            max(actuator_temp) AS max_actuator_temp,
+            count(error_code)::integer AS error_count,
+            (count(*) FILTER (WHERE warning_flags > 0))::integer AS warning_count,
+            avg(round(1e6 * sqrt(
+                coalesce(myo_channel_1 * myo_channel_1, 0)
+                + coalesce(myo_channel_2 * myo_channel_2, 0)
+                + coalesce(myo_channel_3 * myo_channel_3, 0)
+                + coalesce(myo_channel_4 * myo_channel_4, 0)))) / 1e6 AS avg_myo_amplitude,
+            avg(connection_quality)::double precision AS avg_connection_quality
+        FROM telemetry.raw_telemetry
+        WHERE "timestamp" >= begins AND "timestamp" < ends
+          AND (SELECT r.is_kept FROM retention r)
+        GROUP BY chip_id
+    ), vanished AS (
+        DELETE FROM telemetry.hourly_stats s
+        WHERE s.hour_start = begins
+          AND (SELECT r.is_kept FROM retention r)
+          AND NOT EXISTS (SELECT FROM fresh f WHERE f.chip_id = s.chip_id)
+    ), upserted AS (
+        INSERT INTO telemetry.hourly_stats AS s (
+            chip_id, hour_start, movements_count, successful_movements,
+            avg_response_time, min_response_time, max_response_time,
+            avg_battery_level, min_battery_level, max_battery_level,
+            avg_actuator_temp, max_actuator_temp, error_count, warning_count,
+            avg_myo_amplitude, avg_connection_quality, created_at, updated_at)
+        SELECT
+            chip_id, begins, movements_count, successful_movements,
+            avg_response_time, min_response_time, max_response_time,
+            avg_battery_level, min_battery_level, max_battery_level,
+            avg_actuator_temp, max_actuator_temp, error_count, warning_count,
+            avg_myo_amplitude, avg_connection_quality, stamp, stamp
+        FROM fresh
+        ON CONFLICT (chip_id, hour_start) DO UPDATE SET
+            (movements_count, successful_movements,
+             avg_response_time, min_response_time, max_response_time,
+             avg_battery_level, min_battery_level, max_battery_level,
+             avg_actuator_temp, max_actuator_temp, error_count, warning_count,
+             avg_myo_amplitude, avg_connection_quality, updated_at)
+            = (EXCLUDED.movements_count, EXCLUDED.successful_movements,
+               EXCLUDED.avg_response_time, EXCLUDED.min_response_time, EXCLUDED.max_response_time,
+               EXCLUDED.avg_battery_level, EXCLUDED.min_battery_level, EXCLUDED.max_battery_level,
+               EXCLUDED.avg_actuator_temp, EXCLUDED.max_actuator_temp,
+               EXCLUDED.error_count, EXCLUDED.warning_count,
+               EXCLUDED.avg_myo_amplitude, EXCLUDED.avg_connection_quality, EXCLUDED.updated_at)
+        WHERE (s.movements_count, s.successful_movements,
+               s.avg_response_time, s.min_response_time, s.max_response_time,
+               s.avg_battery_level, s.min_battery_level, s.max_battery_level,
+               s.avg_actuator_temp, s.max_actuator_temp, s.error_count, s.warning_count,
+               s.avg_myo_amplitude, s.avg_connection_quality)
+            IS DISTINCT FROM
+              (EXCLUDED.movements_count, EXCLUDED.successful_movements,
+               EXCLUDED.avg_response_time, EXCLUDED.min_response_time, EXCLUDED.max_response_time,
+               EXCLUDED.avg_battery_level, EXCLUDED.min_battery_level, EXCLUDED.max_battery_level,
+               EXCLUDED.avg_actuator_temp, EXCLUDED.max_actuator_temp,
+               EXCLUDED.error_count, EXCLUDED.warning_count,
+               EXCLUDED.avg_myo_amplitude, EXCLUDED.avg_connection_quality)
+        RETURNING 1
+    )
+    SELECT (SELECT r.is_kept FROM retention r), (SELECT count(*) FROM upserted)
+    INTO is_kept, written;
+
+    IF is_kept IS NOT TRUE THEN
+        RAISE NOTICE 'hour % lies before raw_retention.kept_since: its statistics stay as they are',
+            begins AT TIME ZONE 'UTC';
+    END IF;
+    RETURN written;
+END
+$$;
+
+COMMENT ON FUNCTION telemetry.aggregate_hourly_stats(timestamptz) IS
+    'Rolls one UTC hour of raw_telemetry up into hourly_stats; idempotent; returns the rows it wrote.';
