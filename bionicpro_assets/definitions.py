@@ -5,7 +5,7 @@ import dagster as dg
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.crm import crm_extract, crm_sources
 from bionicpro_assets.defs.etl import reports_etl
-from bionicpro_assets.defs.hourly import hourly_partitions
+from bionicpro_assets.defs.hourly import Hourly
 from bionicpro_assets.defs.io_manager import ClickHouseIOManager
 from bionicpro_assets.defs.reports import mart
 from bionicpro_assets.defs.resources import clickhouse_resources, source_resources
@@ -13,18 +13,23 @@ from bionicpro_assets.defs.telemetry import hourly_rollup, telemetry_extract, te
 from bionicpro_assets.settings import Settings
 
 
-def build_definitions(settings: Settings) -> dg.Definitions:
-    """Everything Dagster knows of this platform, for these settings. Connects to nothing."""
-    partitions = hourly_partitions(settings.partitions_start)
+def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definitions:
+    """Everything Dagster knows of this platform, for these settings. Connects to nothing.
+
+    Args:
+        settings: The settings.
+        retries: Whether failed steps are tried again; without, a person at a terminal needn't wait for it.
+    """
+    hourly = Hourly(settings.partitions_start, retries)
     clickhouse = clickhouse_resources()
     assets = dg.Definitions(
         assets=[
             *crm_sources(),
             *telemetry_sources(),
-            hourly_rollup(partitions, settings.rollup),
-            crm_extract(partitions),
-            telemetry_extract(partitions),
-            mart(partitions, settings.report_timezone),
+            hourly_rollup(hourly, settings.rollup),
+            crm_extract(hourly),
+            telemetry_extract(hourly),
+            mart(hourly, settings.report_timezone),
         ],
         resources={
             **source_resources(),

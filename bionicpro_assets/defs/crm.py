@@ -3,7 +3,7 @@
 import dagster as dg
 
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.hourly import clear_failure, hourly_asset, hours_of
+from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
 from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
 from bionicpro_assets.defs.resources import PostgresResource
 from bionicpro_assets.extract.crm import extract_crm
@@ -64,11 +64,10 @@ def crm_sources() -> list[dg.AssetSpec]:
     ]
 
 
-def crm_extract(partitions: dg.HourlyPartitionsDefinition) -> dg.AssetsDefinition:
+def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
     """The extract of the CRM."""
 
-    @hourly_asset(
-        partitions,
+    @hourly.asset(
         key=keys.CRM_EXTRACT,
         deps=[keys.CUSTOMERS, keys.PROSTHESES, keys.PROSTHESIS_MODELS],
         io_manager_key=keys.CLICKHOUSE_IO_MANAGER,

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
@@ -15,26 +17,36 @@ from bionicpro_assets.hours import PARTITION_KEY_FORMAT, contiguous, floor_hour,
 HOURS_PER_BACKFILL_RUN = 168
 
 
-def hourly_partitions(start: datetime) -> dg.HourlyPartitionsDefinition:
-    """UTC hours from `start` to the open hour, which is a partition too."""
-    # Dagster reads start_date in the key format only, not as ISO 8601.
-    return dg.HourlyPartitionsDefinition(
-        start_date=partition_key(start), end_offset=1, timezone="UTC", fmt=PARTITION_KEY_FORMAT
-    )
+@dataclass(frozen=True)
+class Hourly:
+    """What all hourly assets share: partitions, chunks of a backfill, retries, pool.
 
+    Attributes:
+        start: The first partition. Partitions are UTC hours, and the open hour is one too.
+        retries: Whether a step that fails, and may go well later, is tried again: 3 times, 2 minutes apart.
+    """
 
-def hourly_asset(
-    partitions: dg.HourlyPartitionsDefinition, **options: Any
-) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """`@dg.asset` with what every hourly asset shares: partitions, chunks of a backfill, retries, pool."""
-    decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
-        partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.multi_run(HOURS_PER_BACKFILL_RUN),
-        retry_policy=dg.RetryPolicy(max_retries=3, delay=120),
-        pool=POOL,
-        **options,
-    )
-    return decorator
+    start: datetime
+    retries: bool = True
+
+    @cached_property
+    def partitions(self) -> dg.HourlyPartitionsDefinition:
+        """UTC hours from `start` to the open hour."""
+        # Dagster reads start_date in the key format only, not as ISO 8601.
+        return dg.HourlyPartitionsDefinition(
+            start_date=partition_key(self.start), end_offset=1, timezone="UTC", fmt=PARTITION_KEY_FORMAT
+        )
+
+    def asset(self, **options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+        """`@dg.asset` for an hourly asset."""
+        decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+            partitions_def=self.partitions,
+            backfill_policy=dg.BackfillPolicy.multi_run(HOURS_PER_BACKFILL_RUN),
+            retry_policy=dg.RetryPolicy(max_retries=3, delay=120) if self.retries else None,
+            pool=POOL,
+            **options,
+        )
+        return decorator
 
 
 def hours_of(context: dg.AssetExecutionContext) -> list[datetime]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.hourly import clear_failure, hourly_asset, hours_of
+from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
 from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import partition_key
@@ -23,11 +23,10 @@ LINEAGE = {
 UNMATCHED_SAMPLE = 20
 
 
-def mart(partitions: dg.HourlyPartitionsDefinition, report_timezone: str) -> dg.AssetsDefinition:
+def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
     """The mart that all reports read."""
 
-    @hourly_asset(
-        partitions,
+    @hourly.asset(
         key=keys.MART,
         ins={"crm": dg.AssetIn(key=keys.CRM_EXTRACT), "telemetry": dg.AssetIn(key=keys.TELEMETRY_EXTRACT)},
         io_manager_key=keys.CLICKHOUSE_IO_MANAGER,

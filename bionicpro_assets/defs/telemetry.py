@@ -5,7 +5,7 @@ from typing import Literal
 import dagster as dg
 
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.hourly import clear_failure, hourly_asset, hours_of
+from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
 from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
 from bionicpro_assets.defs.resources import PostgresResource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
@@ -57,9 +57,7 @@ def telemetry_sources() -> list[dg.AssetSpec]:
     ]
 
 
-def hourly_rollup(
-    partitions: dg.HourlyPartitionsDefinition, who: Literal["platform", "external"]
-) -> dg.AssetsDefinition | dg.AssetSpec:
+def hourly_rollup(hourly: Hourly, who: Literal["platform", "external"]) -> dg.AssetsDefinition | dg.AssetSpec:
     """The hourly roll-up: an asset that runs it, or the table somebody else keeps."""
     metadata = ROLLUP_METADATA | column_lineage(
         {column: [(keys.RAW_TELEMETRY, raw) for raw in sources] for column, sources in ROLLUP_LINEAGE.items()}
@@ -75,8 +73,7 @@ def hourly_rollup(
             metadata=metadata,
         )
 
-    @hourly_asset(
-        partitions,
+    @hourly.asset(
         key=keys.HOURLY_STATS,
         deps=[keys.RAW_TELEMETRY],
         description=ROLLUP_DESCRIPTION,
@@ -97,11 +94,10 @@ def hourly_rollup(
     return hourly_stats
 
 
-def telemetry_extract(partitions: dg.HourlyPartitionsDefinition) -> dg.AssetsDefinition:
+def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
     """The extract of the rolled-up telemetry."""
 
-    @hourly_asset(
-        partitions,
+    @hourly.asset(
         key=keys.TELEMETRY_EXTRACT,
         deps=[keys.HOURLY_STATS],
         io_manager_key=keys.CLICKHOUSE_IO_MANAGER,

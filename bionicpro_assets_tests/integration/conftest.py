@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -52,6 +53,25 @@ def sources(postgres_server) -> Iterator[Sources]:
         execute(
             postgres_server, f"DROP DATABASE {source.url.split('/')[3].split('?')[0]} WITH (FORCE)", autocommit=True
         )
+
+
+@pytest.fixture
+def deployed(postgres_server) -> Iterator[Sources]:
+    """Both source databases as they stand in the field, with sessions in Moscow time; nothing of ours in them."""
+    made = {}
+    for schema in TEMPLATES:
+        name = f"deployed_{schema}_{next(numbers)}"
+        execute(postgres_server, f"CREATE DATABASE {name}", autocommit=True)
+        execute(postgres_server, f"ALTER DATABASE {name} SET timezone = 'Europe/Moscow'", autocommit=True)
+        made[schema] = source_for(postgres_server, schema, name)
+        execute(made[schema].url, (Path(__file__).parent / "deployed" / f"{schema}.sql").read_text())
+    yield Sources(made["crm"], made["telemetry"], postgres_server)
+    for source in made.values():
+        drop(postgres_server, source)
+
+
+def drop(admin: str, source: PostgresSource) -> None:
+    execute(admin, f"DROP DATABASE {urlsplit(source.url).path[1:]} WITH (FORCE)", autocommit=True)
 
 
 @pytest.fixture(params=["UTC", "America/St_Johns"])

@@ -1,0 +1,219 @@
+"""The command line on real databases: what it does, what it says, how it ends."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bionicpro_assets.cli.main import app
+from bionicpro_assets.hours import floor_hour, hour_range
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets_tests.integration.platform import mart_rows
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+OPEN = floor_hour(datetime.now(UTC))
+FIRST = OPEN - timedelta(hours=2)
+
+
+def bionicpro(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.fixture
+def configured(deployed, tmp_path, monkeypatch):
+    """Settings for databases as deployed, and an empty ClickHouse."""
+    monkeypatch.setenv("BIONICPRO_CRM_DB_URL", deployed.crm.url)
+    monkeypatch.setenv("BIONICPRO_TELEMETRY_DB_URL", deployed.telemetry.url)
+    monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", f"chdb://{tmp_path}/clickhouse")
+    monkeypatch.setenv("BIONICPRO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    monkeypatch.setenv("COLUMNS", "200")
+    for chip, user, category in (("C1", "anna", "hand"), ("C2", "anna", "leg"), ("C3", "boris", "arm")):
+        deployed.add_wearer(chip, user, category=category)
+    for i, hour in enumerate(hour_range(FIRST, OPEN)):
+        for j, chip in enumerate(["C1", "C2", "C3", "UNKNOWN"]):
+            deployed.add_hour(chip, hour, movements_count=100 + 10 * i + j)
+    return deployed
+
+
+def mart(tmp_path):
+    with ClickHouse(f"chdb://{tmp_path}/clickhouse") as clickhouse:
+        return mart_rows(clickhouse)
+
+
+def test_databases_as_deployed_fill_the_mart(configured, tmp_path):
+    result = bionicpro("init", "clickhouse")
+    assert result.exit_code == 0, result.output
+    result = bionicpro("materialize")
+    assert result.exit_code == 0, result.output
+    expected = configured.expected_mart(FIRST, OPEN)
+    assert len(expected) == 9
+    assert mart(tmp_path) == expected
+
+
+def test_init_leaves_databases_that_somebody_else_made_alone(configured):
+    before = configured.in_crm("SELECT pg_get_viewdef('crm.v_customer_prosthesis'::regclass)")
+    for target in ("crm", "telemetry"):
+        result = bionicpro("init", target)
+        assert result.exit_code == 1
+        assert f"already has a schema {target} that bionicpro didn't make" in result.output
+    assert configured.in_crm("SELECT pg_get_viewdef('crm.v_customer_prosthesis'::regclass)") == before
+
+
+def test_init_of_empty_databases_can_be_repeated(sources, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIONICPRO_CRM_DB_URL", sources.crm.url)
+    monkeypatch.setenv("BIONICPRO_TELEMETRY_DB_URL", sources.telemetry.url)
+    monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", f"chdb://{tmp_path}/clickhouse")
+    sources.in_crm("DROP SCHEMA crm CASCADE")
+    for _ in range(2):
+        result = bionicpro("init")
+        assert result.exit_code == 0, result.output
+    assert sources.in_crm("SELECT count(*) FROM crm.v_customer_prosthesis") == [(0,)]
+
+
+def test_init_leaves_a_table_under_the_marts_name_alone(configured, tmp_path):
+    with ClickHouse(f"chdb://{tmp_path}/clickhouse") as clickhouse:
+        clickhouse.command("CREATE DATABASE reports")
+        clickhouse.command(
+            "CREATE TABLE reports.user_prosthesis_stats (user_id String) ENGINE = MergeTree ORDER BY user_id"
+        )
+    result = bionicpro("init", "clickhouse")
+    assert result.exit_code == 1
+    assert "reports.user_prosthesis_stats is already there, as a table (MergeTree)" in result.output
+    assert "RENAME TABLE reports.user_prosthesis_stats" in result.output
+
+
+def test_init_of_something_unknown(configured):
+    result = bionicpro("init", "crn")
+    assert result.exit_code == 1
+    assert "There is no crn to set up; choose from crm, telemetry, clickhouse." in result.output
+
+
+def test_materialize_without_init_says_what_to_do(configured):
+    result = bionicpro("materialize")
+    assert result.exit_code == 1
+    assert "bionicpro init clickhouse" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        ("DROP VIEW telemetry.v_hourly_telemetry", "there is no telemetry.v_hourly_telemetry"),
+        (
+            "ALTER VIEW telemetry.v_hourly_telemetry RENAME COLUMN error_count TO errors",
+            "column error_count is missing",
+        ),
+        (
+            "UPDATE telemetry.hourly_stats SET movements_count = -5 WHERE chip_id = 'C1'",
+            "column movements_count (UInt32): ",
+        ),
+        ("UPDATE telemetry.hourly_stats SET min_battery_level = 300", "column min_battery_level (UInt8): "),
+        ("UPDATE telemetry.hourly_stats SET max_actuator_temp = 'Infinity'", "infinit"),
+        (
+            "UPDATE telemetry.hourly_stats SET avg_response_time = 'NaN'",
+            "column avg_response_time (Nullable(Float64)): ",
+        ),
+    ],
+)
+def test_a_source_that_breaks_is_one_clear_message_and_the_mart_stays(configured, tmp_path, break_it, said):
+    bionicpro("init", "clickhouse")
+    assert bionicpro("materialize").exit_code == 0
+    before = mart(tmp_path)
+    configured.in_telemetry(break_it)
+    result = bionicpro("materialize")
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert mart(tmp_path) == before
+
+
+def test_a_database_that_is_down_is_named(configured, tmp_path, monkeypatch):
+    bionicpro("init", "clickhouse")
+    monkeypatch.setenv("BIONICPRO_CRM_DB_URL", "postgresql://etl:s3cret@127.0.0.1:1/crm_db")
+    result = bionicpro("materialize")
+    assert result.exit_code == 1
+    assert "crm_db (127.0.0.1:1/crm_db) can't be reached" in result.output
+    assert "s3cret" not in result.output
+    assert mart(tmp_path) == []
+
+
+def test_wrong_settings_are_listed_before_anything_is_done(configured, monkeypatch):
+    monkeypatch.setenv("ETL_LOOKBACK_HOURS", "many")
+    monkeypatch.delenv("BIONICPRO_CRM_DB_URL")
+    for command in (["materialize"], ["status"], ["init"], ["query", "SELECT 1"]):
+        result = bionicpro(*command)
+        assert result.exit_code == 1
+        assert "The settings have 2 problems:" in result.output
+        assert "ETL_LOOKBACK_HOURS" in result.output
+        assert "BIONICPRO_CRM_DB_URL" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "yesterday"], "'yesterday' is not an hour"),
+        (["--from", "2026-11-24T08:30"], "is not a whole UTC hour"),
+        (["--from", "2026-11-24T08:00", "--to", "2026-11-24T07:00"], "is after --to"),
+        (["--from", "2020-01-01T00:00"], "BIONICPRO_PARTITIONS_START"),
+        (["--to", "2100-01-01T00:00"], "hasn't begun"),
+    ],
+)
+def test_a_window_that_makes_no_sense_is_refused(configured, arguments, said):
+    result = bionicpro("materialize", *arguments)
+    assert result.exit_code == 1
+    assert said in result.output
+
+
+def test_a_window_of_ones_own(configured, tmp_path):
+    bionicpro("init", "clickhouse")
+    hour = f"{FIRST:%Y-%m-%dT%H:%M}"
+    assert bionicpro("materialize", "--from", hour, "--to", hour).exit_code == 0
+    assert mart(tmp_path) == configured.expected_mart(FIRST, FIRST)
+
+
+def test_query_shows_rows_and_writes_nothing(configured):
+    bionicpro("init", "clickhouse")
+    bionicpro("materialize")
+    question = "SELECT user_id, count() AS hours FROM reports.user_prosthesis_stats GROUP BY 1 ORDER BY 1"
+    result = bionicpro("query", question, "--json")
+    assert [json.loads(line) for line in result.output.splitlines()] == [
+        {"user_id": "anna", "hours": 6},
+        {"user_id": "boris", "hours": 3},
+    ]
+    shown = bionicpro("query", question).output
+    assert "anna" in shown
+    assert "2 rows" in shown
+    for statement in ("DROP TABLE storage.publications", "INSERT INTO storage.publications (table_name) VALUES ('x')"):
+        refused = bionicpro("query", statement)
+        assert refused.exit_code == 1
+        assert "readonly mode" in refused.output
+
+
+def test_status_before_and_after_a_run(configured):
+    bionicpro("init", "clickhouse")
+    before = bionicpro("status")
+    assert before.exit_code == 0, before.output
+    assert "never" in before.output
+    assert "nothing is published yet" in before.output
+    bionicpro("materialize")
+    after = bionicpro("status").output
+    assert "reports/user_prosthesis_stats" in after
+    assert "success" in after
+    assert "9 rows in 3 hours" in after
+
+
+def test_a_failed_run_shows_in_the_status(configured):
+    bionicpro("init", "clickhouse")
+    configured.in_telemetry("DROP VIEW telemetry.v_hourly_telemetry")
+    bionicpro("materialize")
+    assert "failure" in bionicpro("status").output
+
+
+def test_the_demo_refuses_to_touch_databases_that_are_configured(configured):
+    result = bionicpro("demo")
+    assert result.exit_code == 1
+    assert "BIONICPRO_CRM_DB_URL" in result.output
+    assert "the demo never touches configured databases" in result.output
+    assert configured.in_crm("SELECT to_regnamespace('demo')") == [(None,)]
