@@ -65,11 +65,9 @@ def _freshness(clickhouse: ClickHouse, now: datetime) -> None:
     if not hours:
         console.print(f"{name}: nothing is published yet. Load it with: bionicpro materialize")
         return
-    console.print(
-        f"{name}: {row_count} rows in {hours} hours; the newest is {datetime.fromtimestamp(newest, UTC):%Y-%m-%d %H:%M} "
-        f"UTC, its source read {_ago(now, datetime.fromtimestamp(read, UTC))}.",
-        highlight=False,
-    )
+    hour, read_at = datetime.fromtimestamp(newest, UTC), datetime.fromtimestamp(read, UTC)
+    newest_hour = f"the newest is {hour:%Y-%m-%d %H:%M} UTC, read {_ago(now, read_at)}"
+    console.print(f"{name}: {row_count} rows in {hours} hours; {newest_hour}.", highlight=False)
 
 
 def _ago(now: datetime, then: datetime) -> str:

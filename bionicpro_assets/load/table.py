@@ -92,15 +92,16 @@ class HourlyTable:
         if incomplete:
             raise DataError(
                 f"{self.storage} has other rows than were published for {describe(incomplete)}: {rows.height} in all "
-                f"hours, the journal says {sum(c.row_count for c in current.values())}. Load {self.name} again for them."
+                f"hours, the journal says {sum(c.row_count for c in current.values())}. Load {self.name} again."
             )
         return frame
 
     def read(self, clickhouse: ClickHouse, publications: Sequence[tuple[datetime, int]]) -> pl.DataFrame:
         """The stored rows of these publications, visible or not, in the table's own types."""
         hours = [hour for hour, _ in publications]
+        columns = ", ".join(map(_as_arrow, self.columns))
         query = (
-            f"SELECT {', '.join(map(_as_arrow, self.columns))} FROM {self.storage} "  # noqa: S608 - own names
+            f"SELECT {columns} FROM {self.storage} "  # noqa: S608
             f"WHERE {self._partitions()} AND (hour_start, publication) IN ("
             "SELECT fromUnixTimestamp(hour), number FROM "
             "(SELECT {hours:Array(UInt32)} AS hour, {numbers:Array(UInt64)} AS number) ARRAY JOIN hour, number)"

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +20,7 @@ from bionicpro_assets.setup.postgres import apply_postgres_schema
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.sources import Sources, execute, source_for
 
-TEMPLATES = {"crm": "template_crm", "telemetry": "template_telemetry"}
+TEMPLATES: dict[Literal["crm", "telemetry"], str] = {"crm": "template_crm", "telemetry": "template_telemetry"}
 
 
 @pytest.fixture(scope="session")

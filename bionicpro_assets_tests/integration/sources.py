@@ -4,6 +4,7 @@ import struct
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import md5
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -95,7 +96,7 @@ class Sources:
             "INSERT INTO crm.prostheses (serial_number, model_id, customer_id, chip_id, status) SELECT %s, model_id, "
             "customer_id, %s, %s FROM crm.customers, crm.prosthesis_models WHERE external_id = %s AND model_code = %s "
             "RETURNING prosthesis_id",
-            (f"{user}-{chip}"[:50], chip, status, user, f"M-{category}"),
+            (f"BP-{md5((user + str(chip)).encode()).hexdigest()[:12]}", chip, status, user, f"M-{category}"),
         )
         return int(rows[0][0])
 
@@ -125,29 +126,10 @@ class Sources:
                 continue
             user, prosthesis, name, model, email, region, branch, category, serial = wearers[chip]
             local = datetime.fromtimestamp(seconds, ZoneInfo(zone))
-            rows.append(
-                (
-                    user,
-                    prosthesis,
-                    chip,
-                    local.date(),
-                    local.hour,
-                    name,
-                    model,
-                    n[0],
-                    n[1],
-                    n[2],
-                    n[3],
-                    n[4],
-                    email,
-                    region,
-                    branch,
-                    category,
-                    serial,
-                    *n[5:15],
-                    datetime.fromtimestamp(n[15], UTC),
-                )  # fmt: skip
-            )
+            when = [local.date(), local.hour]
+            contact = [email, region, branch, category, serial]
+            changed = datetime.fromtimestamp(n[15], UTC)
+            rows.append((user, prosthesis, chip, *when, name, model, *n[:5], *contact, *n[5:15], changed))
         return sorted(tuple(as_float32(v) for v in row) for row in rows)
 
 

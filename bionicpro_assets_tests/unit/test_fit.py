@@ -40,7 +40,7 @@ def test_integers_arrive_unchanged_or_are_refused(clickhouse_type, values):
 
 @given(st.lists(st.floats(width=64), min_size=1, max_size=8))
 def test_reals_arrive_as_the_nearest_float32_or_are_refused(values):
-    def as_float32(value: float) -> float:
+    def as_float32(value):
         return struct.unpack("f", struct.pack("f", value))[0]
 
     try:

@@ -1,0 +1,109 @@
+"""The demo data: deterministic, varied as promised, and the same in both databases."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bionicpro_assets.setup.demo import Fleet, append_telemetry, make_crm, make_telemetry
+
+NOW = datetime(2026, 11, 24, 10, 20, tzinfo=UTC)
+FLEET = Fleet(prostheses=30, hours=3)
+
+
+@pytest.fixture
+def demo(sources):
+    make_crm(sources.crm, FLEET)
+    make_telemetry(sources.telemetry, FLEET, NOW)
+    return sources
+
+
+def everything(sources):
+    return (
+        sources.in_crm("SELECT external_id, last_name, email, region FROM crm.customers ORDER BY 1"),
+        sources.in_crm("SELECT serial_number, chip_id, status, customer_id FROM crm.prostheses ORDER BY 1"),
+        sources.in_telemetry(
+            "SELECT chip_id, count(*), min(timestamp), max(timestamp), sum(response_time_ms), md5(string_agg("
+            "(to_jsonb(r) - 'telemetry_id')::text, '' ORDER BY timestamp)) FROM telemetry.raw_telemetry r GROUP BY 1 ORDER BY 1"
+        ),
+    )
+
+
+def test_the_fleet_is_varied_as_promised(demo):
+    assert 20 <= demo.in_crm("SELECT count(*) FROM crm.customers")[0][0] <= 30
+    assert {r for (r,) in demo.in_crm("SELECT DISTINCT region FROM crm.customers")} == {"russia", "europe"}
+    statuses = {s for (s,) in demo.in_crm("SELECT DISTINCT status FROM crm.prostheses")}
+    assert statuses == {"manufactured", "sold", "active", "maintenance", "retired"}
+    assert demo.in_crm("SELECT count(*) FROM crm.customers WHERE last_name ~ '^[А-Яа-яё]+$'")[0][0] > 5
+    assert (
+        demo.in_crm("SELECT count(*) FROM crm.customers WHERE last_name ~ '^[[:alpha:] ]+$' AND last_name !~ '[А-я]'")[
+            0
+        ][0]
+        > 5
+    )
+    assert demo.in_crm("SELECT count(*) FROM crm.customers WHERE middle_name IS NULL")[0][0] > 0
+    assert (
+        demo.in_crm(
+            "SELECT count(*) FROM (SELECT customer_id FROM crm.prostheses WHERE customer_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1) x"
+        )[0][0]
+        > 0
+    )
+    reserved = "SELECT count(*) FROM crm.customers WHERE email !~ '@example\\.(com|org|net)$'"
+    assert demo.in_crm(reserved) == [(0,)]
+
+
+def test_the_telemetry_has_rhythm_gaps_errors_warnings_and_nulls(demo):
+    seconds, chips, errors, warnings, nulls, failures = demo.in_telemetry(
+        "SELECT count(DISTINCT (chip_id, date_trunc('second', timestamp))), count(DISTINCT chip_id), count(error_code), "
+        "count(*) FILTER (WHERE warning_flags > 0), count(*) FILTER (WHERE response_time_ms IS NULL AND movement_type IS NOT NULL), "
+        "count(*) FILTER (WHERE NOT movement_success) FROM telemetry.raw_telemetry"
+    )[0]
+    assert demo.in_telemetry("SELECT count(*) FROM telemetry.raw_telemetry") == [(seconds,)], "one row a second at most"
+    assert min(chips, errors, warnings, nulls, failures) > 0
+    assert 0.05 < seconds / (chips * 3600 * 3.33) < 0.6, "idle gaps"
+    assert demo.in_telemetry("SELECT count(*) FROM telemetry.raw_telemetry WHERE timestamp >= %s", (NOW,)) == [(0,)]
+
+
+def test_exactly_one_chip_is_unknown_to_the_crm(demo):
+    known = {c for (c,) in demo.in_crm("SELECT chip_id FROM crm.prostheses WHERE chip_id IS NOT NULL")}
+    sending = {c for (c,) in demo.in_telemetry("SELECT DISTINCT chip_id FROM telemetry.raw_telemetry")}
+    assert len(sending - known) == 1
+    assert len(sending & known) > 20
+
+
+def test_the_same_seed_makes_the_same_data_and_another_makes_other(demo, sources):
+    before = everything(sources)
+    sources.in_crm("TRUNCATE crm.prostheses, crm.customers, crm.prosthesis_models RESTART IDENTITY CASCADE")
+    sources.in_telemetry("TRUNCATE telemetry.raw_telemetry")
+    make_crm(sources.crm, FLEET)
+    make_telemetry(sources.telemetry, FLEET, NOW)
+    assert everything(sources) == before
+    sources.in_telemetry("TRUNCATE telemetry.raw_telemetry")
+    append_telemetry(sources.telemetry, Fleet(prostheses=30, hours=3, seed=2), NOW)
+    assert everything(sources)[2] != before[2]
+
+
+def test_going_on_later_makes_what_one_go_would_have_made(demo, sources):
+    later = NOW + timedelta(minutes=25)
+    append_telemetry(sources.telemetry, FLEET, later)
+    in_two = everything(sources)[2]
+    sources.in_telemetry("TRUNCATE telemetry.raw_telemetry")
+    append_telemetry(sources.telemetry, FLEET, later)
+    assert everything(sources)[2] == in_two
+
+
+def test_making_it_again_changes_nothing(demo, sources):
+    before = everything(sources)
+    assert make_crm(sources.crm, FLEET) == 0
+    assert make_telemetry(sources.telemetry, FLEET, NOW) == 0
+    assert everything(sources) == before
+
+
+def test_the_generator_serves_large_fleets(sources):
+    assert make_crm(sources.crm, Fleet(prostheses=5000)) == 5000
+    make_telemetry(sources.telemetry, Fleet(prostheses=1, hours=1), NOW)
+    hour = NOW.replace(minute=0)
+    ((rows,),) = sources.in_telemetry(
+        "SELECT demo.generate_hourly_stats(1, 5000, %s, %s)", (hour - timedelta(hours=2), hour)
+    )
+    ((fitted,),) = sources.in_crm("SELECT count(*) FROM crm.prostheses WHERE chip_id IS NOT NULL")
+    assert rows == 2 * fitted

@@ -1,0 +1,109 @@
+"""What a materialisation tells people, and what it keeps to itself."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster import serialize_value
+
+from bionicpro_assets.defs import keys
+from bionicpro_assets.hours import floor_hour, partition_key
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+OPEN = floor_hour(datetime.now(UTC))
+FIRST = OPEN - timedelta(hours=1)
+
+
+@pytest.fixture
+def loaded(platform, sources, monkeypatch):
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    sources.add_wearer("C1", "anna.ivanova")
+    sources.add_wearer("C2", "boris")
+    for hour, chips in ((FIRST, ["C1", "C2", "UNKNOWN"]), (OPEN, ["C1"])):
+        for chip in chips:
+            sources.add_hour(chip, hour)
+    platform.load(FIRST, OPEN)
+    return platform
+
+
+def materialisations(platform, key):
+    records = platform.instance.fetch_materializations(key, limit=10).records
+    return {r.partition_key: {k: v.value for k, v in r.asset_materialization.metadata.items()} for r in records}
+
+
+def test_every_hour_has_its_own_materialisation_and_row_count(loaded):
+    for key, rows in ((keys.CRM_EXTRACT, (2, 2)), (keys.TELEMETRY_EXTRACT, (3, 1)), (keys.MART, (2, 1))):
+        found = materialisations(loaded, key)
+        assert {k: m["dagster/partition_row_count"] for k, m in found.items()} == {
+            partition_key(FIRST): rows[0],
+            partition_key(OPEN): rows[1],
+        }
+
+
+@pytest.mark.parametrize("key", [keys.CRM_EXTRACT, keys.TELEMETRY_EXTRACT, keys.MART], ids=str)
+def test_the_standard_keys_are_there(loaded, key):
+    metadata = materialisations(loaded, key)[partition_key(FIRST)]
+    assert metadata["dagster/table_name"] == ".".join(key.path)
+    assert metadata["dagster/storage_kind"] == "clickhouse"
+    assert metadata["hours"] == 2
+    assert metadata["bytes"] > 0
+    assert metadata["dagster/row_count"] == sum(
+        m["dagster/partition_row_count"] for m in materialisations(loaded, key).values()
+    )
+    read_at = datetime.fromtimestamp(metadata["source_read_at"], UTC)
+    assert timedelta(0) <= datetime.now(UTC) - read_at < timedelta(minutes=5)
+    columns = {c.name: c for c in metadata["dagster/column_schema"].columns}
+    assert all(c.description for c in columns.values())
+    assert set(metadata["dagster/column_lineage"].deps_by_column) <= set(columns)
+    assert 0 < len(metadata["preview"]) <= 5
+
+
+def test_every_column_of_the_mart_but_the_stamps_has_its_lineage(loaded):
+    metadata = materialisations(loaded, keys.MART)[partition_key(FIRST)]
+    columns = {c.name for c in metadata["dagster/column_schema"].columns}
+    assert columns - set(metadata["dagster/column_lineage"].deps_by_column) == {"etl_processed_at", "hour_start"}
+
+
+def test_telemetry_without_a_wearer_is_counted_and_named(loaded):
+    found = materialisations(loaded, keys.MART)
+    assert found[partition_key(FIRST)]["unmatched_rows"] == 1
+    assert found[partition_key(FIRST)]["unmatched_chips"] == ["UNKNOWN"]
+    assert found[partition_key(FIRST)]["unmatched_rows_of_hour"] == 1
+    assert found[partition_key(OPEN)]["unmatched_rows_of_hour"] == 0
+    _, rows = loaded.clickhouse.rows(
+        "SELECT chip_id FROM staging.hourly_telemetry WHERE chip_id NOT IN (SELECT chip_id FROM reports.user_prosthesis_stats)"
+    )
+    assert rows == [("UNKNOWN",)], "and it can be looked at"
+
+
+def test_nobodys_name_address_or_password_is_in_any_event(loaded):
+    (run,) = loaded.instance.get_runs()
+    events = json.dumps([serialize_value(e) for e in loaded.instance.all_logs(run.run_id)], ensure_ascii=False)
+    assert len(events) > 1000
+    for personal in ("Иванова", "Анна", "anna.ivanova", "example.org", "postgresql://"):
+        assert personal not in events
+
+
+def test_the_run_counts_in_the_journal(loaded):
+    (run,) = loaded.instance.get_runs()
+    _, rows = loaded.clickhouse.rows("SELECT DISTINCT run_id FROM storage.publications")
+    assert rows == [(run.run_id,)]
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_a_range_into_the_future_is_refused(platform, monkeypatch, ahead):
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    outcome = platform.run(OPEN + timedelta(hours=ahead), OPEN + timedelta(hours=ahead + 1))
+    assert "hasn't begun" in " ".join(outcome.failures)
+    assert platform.instance.get_materialized_partitions(keys.MART) == set()
+
+
+def test_the_mart_alone_needs_its_extracts_loaded_before(platform, sources, monkeypatch):
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    result = platform.materialise(["reports/user_prosthesis_stats"], partition_key(FIRST), partition_key(OPEN))
+    assert not result.success
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    description = failure.step_failure_data.user_failure_data.description
+    assert "was never loaded for" in description
+    assert isinstance(result, dg.ExecuteInProcessResult)

@@ -1,0 +1,184 @@
+"""What the code location declares. The snapshot is what people find in the UI: change it on purpose."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from bionicpro_assets.definitions import build_definitions
+from bionicpro_assets.defs import keys
+from bionicpro_assets.defs.metadata import PERSONAL
+from bionicpro_assets.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SECRET = "s3cret"
+
+
+@pytest.fixture
+def settings(monkeypatch):
+    monkeypatch.setenv("BIONICPRO_CRM_DB_URL", f"postgresql://etl:{SECRET}@crm_db/crm_db")
+    monkeypatch.setenv("BIONICPRO_TELEMETRY_DB_URL", f"postgresql://etl:{SECRET}@telemetry_db/telemetry_db")
+    monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", f"http://etl:{SECRET}@clickhouse:8123/reports")
+    return Settings.load
+
+
+def snapshot(definitions: dg.Definitions) -> dict[str, dict]:
+    graph = definitions.resolve_asset_graph()
+    return {
+        key.to_user_string(): {
+            "deps": sorted(dep.to_user_string() for dep in graph.get(key).parent_keys),
+            "group": graph.get(key).group_name,
+            "kinds": sorted(graph.get(key).kinds),
+            "owners": sorted(graph.get(key).owners),
+            "hourly": graph.get(key).partitions_def is not None,
+            "runs here": graph.get(key).is_executable,
+            "airflow task": graph.get(key).tags.get("airflow_task"),
+        }
+        for key in graph.get_all_asset_keys()
+    }
+
+
+def source(group, **other):
+    return {
+        "deps": [], "group": group, "kinds": ["postgres", "table"], "owners": [f"team:{group}"], "hourly": False,
+        "runs here": False, "airflow task": None,
+    } | other  # fmt: skip
+
+
+def hourly(group, deps, kinds, task=None):
+    return {
+        "deps": deps, "group": group, "kinds": kinds, "owners": [f"team:{group}"], "hourly": True, "runs here": True,
+        "airflow task": task,
+    }  # fmt: skip
+
+
+SNAPSHOT = {
+    "crm/customers": source("crm"),
+    "crm/prostheses": source("crm"),
+    "crm/prosthesis_models": source("crm"),
+    "telemetry/raw_telemetry": source("telemetry"),
+    "telemetry/hourly_stats": hourly("telemetry", ["telemetry/raw_telemetry"], ["postgres"]),
+    "staging/crm_customer_prosthesis": hourly(
+        "crm",
+        ["crm/customers", "crm/prostheses", "crm/prosthesis_models"],
+        ["clickhouse", "postgres"],
+        "extract_crm_data",
+    ),
+    "staging/hourly_telemetry": hourly(
+        "telemetry", ["telemetry/hourly_stats"], ["clickhouse", "postgres"], "extract_telemetry_data"
+    ),
+    "reports/user_prosthesis_stats": hourly(
+        "reports",
+        ["staging/crm_customer_prosthesis", "staging/hourly_telemetry"],
+        ["clickhouse", "polars"],
+        "transform_and_join",
+    ),
+}
+
+
+def test_the_assets(settings):
+    assert snapshot(build_definitions(settings())) == SNAPSHOT
+
+
+def test_a_roll_up_that_somebody_else_runs_is_an_external_asset(settings, monkeypatch):
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    definitions = build_definitions(settings())
+    changed = source("telemetry", deps=["telemetry/raw_telemetry"])
+    assert snapshot(definitions) == SNAPSHOT | {"telemetry/hourly_stats": changed}
+    selected = definitions.resolve_job_def(keys.JOB).asset_layer.executable_asset_keys
+    assert {key.to_user_string() for key in selected} == {k for k in SNAPSHOT if k.startswith(("staging/", "reports/"))}
+
+
+def test_every_asset_says_what_it_is(settings):
+    graph = build_definitions(settings()).resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        assert len(graph.get(key).description or "") > 60, key
+
+
+def test_resources_and_job_have_the_names_of_the_airflow_connections_and_dag(settings):
+    definitions = build_definitions(settings())
+    assert {"bionicpro_crm_db", "bionicpro_telemetry_db", "bionicpro_clickhouse"} <= set(definitions.resources or {})
+    assert definitions.resolve_job_def("bionicpro_reports_etl").tags["dagster/max_runtime"] == "1800"
+
+
+def test_partitions_are_utc_hours_up_to_the_open_one(settings):
+    node = build_definitions(settings()).resolve_asset_graph().get(keys.MART)
+    at = datetime(2026, 11, 24, 10, 20, tzinfo=UTC)
+    partitions = node.partitions_def.get_partition_keys(current_time=at)
+    assert (partitions[0], partitions[-1]) == ("2026-01-01-00:00", "2026-11-24-10:00")
+
+
+def test_failed_steps_are_tried_three_times_two_minutes_apart(settings):
+    job = build_definitions(settings()).resolve_job_def(keys.JOB)
+    policies = [node.definition.retry_policy for node in job.nodes]
+    assert [(p.max_retries, p.delay) for p in policies] == [(3, 120)] * 4
+
+
+@pytest.mark.parametrize(
+    ("tick", "first", "last"),
+    [
+        ("2026-11-24T10:00", "2026-11-24-08:00", "2026-11-24-10:00"),
+        ("2026-11-24T10:15", "2026-11-24-08:00", "2026-11-24-10:00"),
+        ("2026-11-24T10:45", "2026-11-24-08:00", "2026-11-24-10:00"),
+        ("2026-11-25T00:15", "2026-11-24-22:00", "2026-11-25-00:00"),
+        ("2026-03-01T01:30", "2026-02-28-23:00", "2026-03-01-01:00"),
+        ("2026-01-01T00:00", "2026-01-01-00:00", "2026-01-01-00:00"),
+    ],
+)
+def test_a_tick_is_one_run_over_the_lookback_and_the_open_hour(settings, tick, first, last):
+    with dg.instance_for_test() as instance:
+        schedule = build_definitions(settings()).resolve_schedule_def(keys.SCHEDULE)
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=datetime.fromisoformat(tick).replace(tzinfo=UTC)
+        )
+        (request,) = schedule.evaluate_tick(context).run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == first
+    assert request.tags["dagster/asset_partition_range_end"] == last
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("*/15 * * * *", "UTC")
+
+
+def test_before_the_first_partition_a_tick_is_skipped_with_a_reason(settings, monkeypatch):
+    monkeypatch.setenv("BIONICPRO_PARTITIONS_START", "2027-01-01T00:00")
+    with dg.instance_for_test() as instance:
+        schedule = build_definitions(settings()).resolve_schedule_def(keys.SCHEDULE)
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=datetime(2026, 12, 31, tzinfo=UTC) + timedelta(hours=23)
+        )
+        result = schedule.evaluate_tick(context)
+    assert not result.run_requests
+    assert "2027-01-01 00:00 UTC, hasn't begun" in result.skip_message
+
+
+def test_what_dagster_shows_of_the_resources_holds_no_secret(settings):
+    definitions = build_definitions(settings())
+    shown = [
+        f"{resource!r} {resource._resolved_config_dict if hasattr(resource, '_resolved_config_dict') else ''}"
+        for resource in (definitions.resources or {}).values()
+    ]
+    assert SECRET not in " ".join(shown)
+
+
+def test_importing_the_package_reads_no_environment_and_connects_to_nothing(tmp_path):
+    code = (
+        "import os, socket\n"
+        "class Env(dict):\n"
+        "    def __getitem__(self, k): assert not k.startswith(('BIONICPRO_', 'ETL_')), k; return super().__getitem__(k)\n"
+        "    def get(self, k, d=None): assert not k.startswith(('BIONICPRO_', 'ETL_')), k; return super().get(k, d)\n"
+        "os.environ = Env(os.environ)\n"
+        "def connect(*a): raise AssertionError('connects')\n"
+        "socket.socket.connect = connect\n"
+        "import bionicpro_assets.definitions\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_personal_columns_are_columns_that_exist():
+    from bionicpro_assets.defs.crm import LINEAGE as CRM
+    from bionicpro_assets.defs.reports import LINEAGE as MART
+
+    assert set(CRM) | set(MART) >= PERSONAL
