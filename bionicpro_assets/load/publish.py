@@ -9,8 +9,9 @@ from io import BytesIO
 
 import polars as pl
 import pyarrow as pa
+import tenacity
 
-from bionicpro_assets.errors import DataError, PublicationError
+from bionicpro_assets.errors import DataError, PlatformError, PublicationError
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -19,6 +20,8 @@ from bionicpro_assets.load.table import JOURNAL, HourlyTable
 
 # Rows are dropped by TTL after this; an hour older than it would be published and vanish.
 RETENTION = timedelta(days=365)
+ATTEMPTS = 5
+RETRY_SECONDS = 60.0
 # A source clock may run this far ahead of the machine that publishes.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -42,11 +45,15 @@ class Publication:
     superseded: list[datetime]
 
 
-def publish(clickhouse: ClickHouse, name: str, frame: HourlyFrame, *, run_id: str, batch_size: int) -> Publication:
+def publish(
+    clickhouse: ClickHouse, name: str, frame: HourlyFrame, *, run_id: str, batch_size: int, attempts: int = ATTEMPTS
+) -> Publication:
     """Make `frame` the content of its hours in the table `name`, all at once or not at all.
 
     Nothing is visible before the last step, one INSERT of one block. A failure at any point leaves the hours as
-    they were; a repetition is a publication of its own, under its own number.
+    they were. Where it may pass (a broken connection, a server short of memory), the whole publication is tried
+    again, with growing pauses and for a minute at most; each attempt is a publication of its own, under its own
+    number, so that a write whose answer was lost can't double anything.
 
     Args:
         clickhouse: Where to.
@@ -54,12 +61,23 @@ def publish(clickhouse: ClickHouse, name: str, frame: HourlyFrame, *, run_id: st
         frame: The rows of every hour it covers; an hour without rows becomes an empty hour.
         run_id: Goes into the journal.
         batch_size: Rows in one Arrow batch on the way.
+        attempts: How often to try.
 
     Raises:
         DataError: The rows don't fit the table, or lie outside the hours covered or the retention.
         PublicationError: ClickHouse stored something else than was sent.
         ClickHouseError: ClickHouse can't be reached or refuses.
     """
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda e: isinstance(e, PlatformError) and e.retryable),
+        wait=tenacity.wait_exponential_jitter(initial=0.5, max=10),
+        stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_after_delay(RETRY_SECONDS),
+        reraise=True,
+    )
+    return retrying(_publish_once, clickhouse, name, frame, run_id, batch_size)
+
+
+def _publish_once(clickhouse: ClickHouse, name: str, frame: HourlyFrame, run_id: str, batch_size: int) -> Publication:
     started_at = datetime.now(UTC)
     table = HourlyTable.of(clickhouse, name)
     rows = fit(frame.rows, table.columns, name)

@@ -150,10 +150,25 @@ def test_a_failure_at_any_step_shows_the_old_or_the_new_and_a_repetition_heals(c
     put(clickhouse, {A: [1, 1], B: [1]})
     failing = Fails(clickhouse, method, after=after, error=ClickHouseError("the wire was cut", retryable=True))
     with pytest.raises(ClickHouseError, match="the wire was cut"):
-        publish(failing, NAME, hourly({A: [2, 2], B: [2]}, later(1)), run_id="fails", batch_size=1)
+        publish(failing, NAME, hourly({A: [2, 2], B: [2]}, later(1)), run_id="fails", batch_size=1, attempts=1)
     assert visible(clickhouse) == ({A: [2, 2], B: [2]} if committed else {A: [1, 1], B: [1]})
     put(clickhouse, {A: [2, 2], B: [2]}, later(1))
     assert visible(clickhouse) == {A: [2, 2], B: [2]}
+
+
+def test_a_failure_that_passes_is_tried_again_under_another_number(clickhouse):
+    class Once(Fails):
+        def insert_arrow_stream(self, table, blocks):
+            self.real.insert_arrow_stream(table, blocks)
+            if self.after:
+                self.after = False
+                raise self.error
+
+    failing = Once(clickhouse, "", after=True, error=ClickHouseError("the answer was lost", retryable=True))
+    publish(failing, NAME, hourly({A: [1, 2]}), run_id="test", batch_size=10)
+    assert visible(clickhouse) == {A: [1, 2]}
+    _, ((stored, numbers),) = clickhouse.rows("SELECT count(), uniqExact(publication) FROM storage.hourly_telemetry")
+    assert (stored, numbers) == (4, 2)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +188,7 @@ def test_what_is_stored_otherwise_than_it_was_sent_is_never_shown(clickhouse, da
 
     damaging = Damages(clickhouse, "", after=False, error=AssertionError())
     with pytest.raises(PublicationError, match=r"storage\.hourly_telemetry gave back other rows than were sent"):
-        publish(damaging, NAME, hourly({A: [1, 2]}), run_id="test", batch_size=10)
+        publish(damaging, NAME, hourly({A: [1, 2]}), run_id="test", batch_size=10, attempts=1)
     assert visible(clickhouse) == {}
 
 
