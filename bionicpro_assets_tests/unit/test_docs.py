@@ -1,0 +1,108 @@
+"""The documentation against the code: what it names exists, and what exists is named."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from bionicpro_assets.cli.main import app
+from bionicpro_assets.settings import Settings, setting_names
+from bionicpro_assets.sqlfiles import SQL_ROOT, sql
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+CONTRACT = {
+    "user_id": "String",
+    "prosthesis_id": "UInt32",
+    "chip_id": "String",
+    "report_date": "Date",
+    "report_hour": "UInt8",
+    "customer_name": "String",
+    "prosthesis_model": "String",
+    "movements_count": "UInt32",
+    "successful_movements": "UInt32",
+    "avg_response_time": "Float32",
+    "avg_battery_level": "Float32",
+    "error_count": "UInt32",
+    "etl_processed_at": "DateTime",
+    "customer_email": "String",
+    "customer_region": "LowCardinality(String)",
+    "customer_branch": "String",
+    "prosthesis_category": "LowCardinality(String)",
+    "prosthesis_serial": "String",
+    "success_rate": "Float32",
+    "min_response_time": "UInt32",
+    "max_response_time": "UInt32",
+    "min_battery_level": "UInt8",
+    "max_battery_level": "UInt8",
+    "avg_actuator_temp": "Float32",
+    "max_actuator_temp": "Float32",
+    "warning_count": "UInt32",
+    "avg_connection_quality": "Float32",
+    "avg_myo_amplitude": "Float32",
+    "source_updated_at": "DateTime",
+}
+
+
+def settings_rows() -> list[str]:
+    """The README's table of settings, as it must be."""
+    defaults = {}
+    for field in Settings.model_fields.values():
+        default = "" if field.is_required() else field.default
+        if field.alias == "BIONICPRO_PARTITIONS_START":
+            default = f"{default:%Y-%m-%dT%H:%M}"
+        defaults[field.alias] = str(default).lower() if isinstance(default, bool) else str(default)
+    return [
+        f"| `{name}` | {f'`{defaults[name]}`' if defaults.get(name) else 'required' if name in defaults else ''} | {text} |"
+        for name, text in setting_names().items()
+    ]
+
+
+def test_the_table_of_settings_is_the_settings_object():
+    table = README.partition("| setting | default | meaning |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    assert table.splitlines() == settings_rows()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_every_command_that_is_named_exists(document):
+    text = document.read_text(encoding="utf-8")
+    commands = set(get_command(app).commands)
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = re.findall(r"[`/]bionicpro(?: --env-file \S+)? ([a-z]+)", text)
+    assert set(named) <= commands
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    if document.name == "README.md":
+        assert set(named) | {"demo"} == commands
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_every_file_that_is_named_exists(document):
+    text = document.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:sql|bionicpro_assets|bionicpro_assets_tests|docs)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"\]\(([\w./-]+)\)", text):
+        assert (document.parent / name).exists(), name
+
+
+def test_the_mart_is_the_reports_contract():
+    view = sql("clickhouse/schema/230_reports_user_prosthesis_stats.sql")
+    columns = re.findall(r"\w+", view.partition("SELECT")[2].partition("FROM")[0])
+    assert columns == list(CONTRACT)
+    table = sql("clickhouse/schema/130_storage_user_prosthesis_stats.sql")
+    types = dict(re.findall(r"^    (\w+) +([A-Z]\S+) +COMMENT", table, re.MULTILINE))
+    assert {c: types[c] for c in CONTRACT} == CONTRACT
+
+
+def test_the_monitoring_queries_are_in_the_documentation():
+    for name in ("monitor_today_by_user", "monitor_last_days"):
+        assert f"{name}.sql" in README
+        assert (SQL_ROOT / "clickhouse" / "queries" / f"{name}.sql").exists()
+
+
+def test_every_clickhouse_file_is_one_statement():
+    for file in (SQL_ROOT / "clickhouse").rglob("*.sql"):
+        code = re.sub(r"'(?:[^']|'')*'|--[^\n]*", "", file.read_text(encoding="utf-8"))
+        assert ";" not in code, file.name
