@@ -40,6 +40,7 @@ def publication_metadata(
         "dagster/column_schema": table_schema(columns),
         "hours": len(frame.hours),
         "empty_hours": sum(count == 0 for count in publication.rows_per_hour.values()),
+        "unchanged_hours": len(publication.unchanged),
         "superseded_hours": len(publication.superseded),
         "bytes": publication.size,
         "publication": str(publication.number),

@@ -1,5 +1,7 @@
 """ClickHouse by URL: a server over HTTP or the engine in this process, behind one client class."""
 
+import logging
+import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,13 +25,18 @@ ADVICE = {
     60: INIT_HINT,  # UNKNOWN_TABLE
     81: INIT_HINT,  # UNKNOWN_DATABASE
     192: f"Check the user and password in {SETTING}.",  # UNKNOWN_USER
+    241: "It is short of memory: load again later or fewer hours at a time, or give it more.",  # MEMORY_LIMIT_EXCEEDED
     243: "The disk of ClickHouse is full: make room, then load again.",  # NOT_ENOUGH_SPACE
+    252: "It merges slower than it is written to: wait, then load again.",  # TOO_MANY_PARTS
     497: f"Grant it to the user of {SETTING}.",  # ACCESS_DENIED
     516: f"Check the user and password in {SETTING}.",  # AUTHENTICATION_FAILED
 }
 # TIMEOUT_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, SOCKET_TIMEOUT, NETWORK_ERROR, MEMORY_LIMIT_EXCEEDED,
 # TABLE_IS_READ_ONLY, TOO_MANY_PARTS, KEEPER_EXCEPTION
 RETRYABLE_CODES = {159, 202, 209, 210, 241, 242, 252, 999}
+
+# The driver logs what goes wrong on the wire with a traceback, and raises it too; raised, it is explained here.
+logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
 
 
 class ClickHouse:
@@ -85,20 +92,17 @@ class ClickHouse:
         with self._explained() as client:
             return pl.DataFrame(pl.from_arrow(client.query_arrow(query, parameters=dict(parameters or {}))))
 
-    def insert_arrow_stream(self, table: str, blocks: Generator[bytes, None, None]) -> None:
-        """One INSERT of an Arrow stream. Columns are matched by name; a missing one is an error."""
+    def insert_arrow_stream(self, table: str, columns: Sequence[str], blocks: Generator[bytes, None, None]) -> None:
+        """One INSERT of an Arrow stream with these columns, which are matched by name; a missing one is an error."""
         settings = {
             "async_insert": 0,  # on by default since 26.x: the rows must be there when the call returns
             "input_format_arrow_allow_missing_columns": 0,
             "input_format_null_as_default": 0,
         }
         with self._explained() as client:
-            client.raw_insert(table, insert_block=blocks, fmt="ArrowStream", settings=settings)
-
-    def insert_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """One INSERT of one block."""
-        with self._explained() as client:
-            client.insert(table, rows, column_names=list(columns), settings={"async_insert": 0})
+            client.raw_insert(
+                table, column_names=list(columns), insert_block=blocks, fmt="ArrowStream", settings=settings
+            )
 
     @contextmanager
     def _explained(self) -> Iterator[Client]:
@@ -115,7 +119,19 @@ class ClickHouse:
         message = " ".join(str(error).split())
         advice = f" {ADVICE[code]}" if code in ADVICE else ""
         if code is None:
-            return ClickHouseError(f"{self.place} can't be reached: {message}. Check {SETTING}.", retryable=True)
+            # The driver's own words are "Error executing HTTP request"; the cause is what the system said.
+            cause = _system_error(error)
+            reason = (cause.strerror or str(cause)) if cause else message
+            match cause:
+                case ssl.SSLCertVerificationError():
+                    reason = f"its certificate isn't trusted ({cause.verify_message})"
+                    advice = f"Name the certificate of its authority in {SETTING}, with ?ca_cert=/path."
+                case FileNotFoundError():
+                    advice = f"Check the files that ca_cert and client_cert name in {SETTING}."
+                case _:
+                    advice = f"Check {SETTING}."
+            passing = not isinstance(cause, ssl.SSLCertVerificationError | FileNotFoundError)
+            return ClickHouseError(f"{self.place} can't be reached: {reason}. {advice}", retryable=passing)
         return ClickHouseError(f"{self.place}: {message}.{advice}", retryable=code in RETRYABLE_CODES)
 
     def _connect(self) -> Client:
@@ -159,3 +175,9 @@ class ClickHouse:
                 raise ClickHouseError(
                     f"{self.place}: the engine isn't installed; install bionicpro-assets[embedded]."
                 ) from error
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    return error

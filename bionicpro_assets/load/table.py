@@ -1,9 +1,9 @@
 """A table that is published by the hour: its storage, its columns, its journal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 
@@ -16,7 +16,15 @@ from bionicpro_assets.sqlfiles import sql
 
 STORAGE = "storage"
 JOURNAL = f"{STORAGE}.publications"
+BOOKKEEPING = ("publication", "written_at")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Rows of the publications named by two parallel arrays, one publication an hour. The zone must be the column's:
+# ClickHouse prunes partitions by the month that a constant has in its own zone, and on a server that isn't in UTC
+# it would lose the hours around the end of a month.
+PINNED = """(hour_start, publication) IN (
+    SELECT toDateTime(hour, 'UTC'), number
+    FROM (SELECT {hours:Array(UInt32)} AS hour, {numbers:Array(UInt64)} AS number) ARRAY JOIN hour, number)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +44,13 @@ class HourlyTable:
 
     Attributes:
         name: The public name.
-        columns: The storage table's columns but `publication`, in order.
+        columns: The storage table's columns without its bookkeeping, in order.
+        public_columns: Names of the view's columns.
     """
 
     name: str
     columns: Sequence[Column]
+    public_columns: Sequence[str]
 
     @classmethod
     def of(cls, clickhouse: ClickHouse, name: str) -> Self:
@@ -49,12 +59,13 @@ class HourlyTable:
         Raises:
             ClickHouseError: There is no such table.
         """
-        _, rows = clickhouse.rows(
-            sql("clickhouse/queries/columns.sql"), {"database": STORAGE, "table": name.partition(".")[2]}
-        )
-        if not rows:
+        database, _, table = name.partition(".")
+        stored = _columns(clickhouse, STORAGE, table)
+        public = _columns(clickhouse, database, table)
+        if not stored or not public:
             raise ClickHouseError(f"{clickhouse.place} has no table for {name}. {INIT_HINT}")
-        return cls(name, [Column.parse(*row) for row in rows if row[0] != "publication"])
+        columns = [Column.parse(*row) for row in stored if row[0] not in BOOKKEEPING]
+        return cls(name, columns, [row[0] for row in public])
 
     @property
     def storage(self) -> str:
@@ -85,7 +96,7 @@ class HourlyTable:
             raise DataError(
                 f"{self.name} was never loaded for {describe(missing)}; materialise it for these hours first."
             )
-        rows = self.read(clickhouse, [(hour, current[hour].number) for hour in hours])
+        rows = self.read(clickhouse, {hour: current[hour].number for hour in hours})
         frame = HourlyFrame(rows, {hour: current[hour].source_read_at for hour in hours})
         counts = frame.rows_per_hour()
         incomplete = [hour for hour in hours if counts[hour] != current[hour].row_count]
@@ -96,45 +107,75 @@ class HourlyTable:
             )
         return frame
 
-    def read(self, clickhouse: ClickHouse, publications: Sequence[tuple[datetime, int]]) -> pl.DataFrame:
-        """The stored rows of these publications, visible or not, in the table's own types."""
-        hours = [hour for hour, _ in publications]
+    def read(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> pl.DataFrame:
+        """The stored rows of these publications, by hour, visible or not, in the table's own types."""
         columns = ", ".join(map(_as_arrow, self.columns))
-        query = (
-            f"SELECT {columns} FROM {self.storage} "  # noqa: S608
-            f"WHERE {self._partitions()} AND (hour_start, publication) IN ("
-            "SELECT fromUnixTimestamp(hour), number FROM "
-            "(SELECT {hours:Array(UInt32)} AS hour, {numbers:Array(UInt64)} AS number) ARRAY JOIN hour, number)"
+        frame = clickhouse.frame(
+            f"SELECT {columns} FROM {self.storage} WHERE {self._partitions()} AND {PINNED}",  # noqa: S608 - own names
+            _pinned(publications),
         )
-        parameters = {
-            "hours": [_seconds(hour) for hour in hours],
-            "numbers": [number for _, number in publications],
-            "first": _seconds(min(hours)),
-            "last": _seconds(max(hours)),
-        }
-        frame = clickhouse.frame(query, parameters)
         return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
 
-    def checksums(self, clickhouse: ClickHouse, number: int, hours: Sequence[datetime]) -> dict[datetime, int]:
-        """ClickHouse's checksum of every hour of one publication: the sum of cityHash64 over all columns."""
-        hashed = ", ".join(c.name for c in self.columns)
-        # The tuple matters: a hash of several arguments is NULL as soon as one of them is, and a sum skips NULL.
-        query = (
-            f"SELECT toUnixTimestamp(hour_start), sum(cityHash64(tuple({hashed}))) "  # noqa: S608 - names from the table
-            f"FROM {self.storage} WHERE {self._partitions()} AND publication = {{number:UInt64}} GROUP BY hour_start"
+    def checksums(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> dict[datetime, int]:
+        """ClickHouse's checksum of every hour that has rows: the sum of cityHash64 over all columns."""
+        hashed = _hash([c.name for c in self.columns])
+        _, rows = clickhouse.rows(
+            f"SELECT toUnixTimestamp(hour_start), {hashed} FROM {self.storage} "  # noqa: S608 - own names
+            f"WHERE {self._partitions()} AND {PINNED} GROUP BY hour_start",
+            _pinned(publications),
         )
-        parameters = {"number": number, "first": _seconds(hours[0]), "last": _seconds(hours[-1])}
-        _, rows = clickhouse.rows(query, parameters)
         return {datetime.fromtimestamp(seconds, UTC): checksum for seconds, checksum in rows}
+
+    def stored_totals(
+        self, clickhouse: ClickHouse, publications: Mapping[datetime, int]
+    ) -> dict[tuple[Any, ...], tuple[int, int]]:
+        """Row count and checksum of what readers can see, on the stored rows of these publications."""
+        return self._totals(clickhouse, self.storage, f"{self._partitions()} AND {PINNED}", _pinned(publications))
+
+    def answered_totals(
+        self, clickhouse: ClickHouse, hours: Sequence[datetime]
+    ) -> dict[tuple[Any, ...], tuple[int, int]]:
+        """The same, asked by the public name. Grouped by hour, as the view has it."""
+        where = asked = "has({hours:Array(UInt32)}, toUnixTimestamp(hour_start))"
+        if "hour_start" not in self.public_columns:
+            # The view has no UTC hour: its local date and hour are those that the storage has for these hours.
+            local = f"SELECT report_date, report_hour FROM {self.storage} WHERE {self._partitions()} AND {asked}"  # noqa: S608
+            where = f"{self._partitions()} AND (report_date, report_hour) IN ({local})"
+        return self._totals(clickhouse, self.name, where, _pinned(dict.fromkeys(hours, 0)))
+
+    def _totals(
+        self, clickhouse: ClickHouse, relation: str, where: str, parameters: Mapping[str, Any]
+    ) -> dict[tuple[Any, ...], tuple[int, int]]:
+        by = ["toUnixTimestamp(hour_start)"] if "hour_start" in self.public_columns else ["report_date", "report_hour"]
+        _, rows = clickhouse.rows(
+            f"SELECT {', '.join(by)}, count(), {_hash(self.public_columns)} FROM {relation} "  # noqa: S608 - own names
+            f"WHERE {where} GROUP BY {', '.join(by)}",
+            parameters,
+        )
+        return {tuple(key): (count, checksum) for *key, count, checksum in rows}
 
     def _partitions(self) -> str:
         """A condition that ClickHouse prunes partitions by. A zone's date is at most a day from UTC's."""
         if any(c.name == "report_date" for c in self.columns):
             return (
-                "report_date BETWEEN toDate(fromUnixTimestamp({first:UInt32}), 'UTC') - 1 "
-                "AND toDate(fromUnixTimestamp({last:UInt32}), 'UTC') + 1"
+                "report_date BETWEEN toDate(toDateTime({first:UInt32}, 'UTC')) - 1 "
+                "AND toDate(toDateTime({last:UInt32}, 'UTC')) + 1"
             )
-        return "hour_start BETWEEN fromUnixTimestamp({first:UInt32}) AND fromUnixTimestamp({last:UInt32})"
+        return "hour_start BETWEEN toDateTime({first:UInt32}, 'UTC') AND toDateTime({last:UInt32}, 'UTC')"
+
+
+def _columns(clickhouse: ClickHouse, database: str, table: str) -> Sequence[Sequence[Any]]:
+    return clickhouse.rows(sql("clickhouse/queries/columns.sql"), {"database": database, "table": table})[1]
+
+
+def _pinned(publications: Mapping[datetime, int]) -> dict[str, Any]:
+    hours = [_seconds(hour) for hour in publications]
+    return {"hours": hours, "numbers": list(publications.values()), "first": min(hours), "last": max(hours)}
+
+
+def _hash(columns: Sequence[str]) -> str:
+    # The tuple matters: a hash of several arguments is NULL as soon as one of them is, and a sum skips NULL.
+    return f"sum(cityHash64(tuple({', '.join(columns)})))"
 
 
 def _seconds(hour: datetime) -> int:
@@ -142,7 +183,7 @@ def _seconds(hour: datetime) -> int:
 
 
 def _as_arrow(column: Column) -> str:
-    # Without the cast, ClickHouse writes a DateTime into Arrow as a bare number, and Date as UInt16 in some versions.
+    # Without the cast, ClickHouse writes a DateTime into Arrow as a bare number.
     if column.base == "DateTime":
         return f"CAST({column.name} AS DateTime64(6, 'UTC')) AS {column.name}"
     return column.name

@@ -49,7 +49,12 @@ def test_loading_the_same_window_three_times_changes_nothing(platform, fleet):
         platform.load(FIRST, OPEN)
     assert platform.mart() == once
     _, ((rows,),) = platform.clickhouse.rows("SELECT count() FROM storage.user_prosthesis_stats")
-    assert rows == 27, "three publications of nine rows are stored, and one is read"
+    assert rows == 9, "hours that come out the same are confirmed and not written again"
+    _, journal = platform.clickhouse.rows(
+        "SELECT count(), uniqExact(publication), uniqExact(source_read_at), uniqExact(run_id) FROM storage.publications "
+        "WHERE table_name = 'reports.user_prosthesis_stats'"
+    )
+    assert journal == [(9, 1, 3, 3)], "three hours, each published once and confirmed twice by a newer read"
 
 
 def test_the_monitoring_query_counts_every_hour_once(platform, fleet):

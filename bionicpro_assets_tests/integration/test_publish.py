@@ -11,7 +11,7 @@ from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.publish import RETENTION, publish
-from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.load.table import JOURNAL, HourlyTable
 from bionicpro_assets.sqlfiles import sql
 
 NAME = "staging.hourly_telemetry"
@@ -74,6 +74,50 @@ def test_the_same_read_published_twice_shows_it_once(clickhouse):
     assert visible(clickhouse) == {A: [1, 2]}
 
 
+def test_an_hour_that_comes_out_the_same_is_confirmed_and_its_neighbour_written(clickhouse):
+    first = put(clickhouse, {A: [1, 2], B: [3]})
+    second = put(clickhouse, {A: [1, 2], B: [4]}, later(1))
+    assert (first.unchanged, second.unchanged) == ([], [A])
+    assert visible(clickhouse) == {A: [1, 2], B: [4]}
+    _, ((stored,),) = clickhouse.rows("SELECT count() FROM storage.hourly_telemetry")
+    assert stored == 4
+    current = HourlyTable.of(clickhouse, NAME).current(clickhouse, A, B + timedelta(hours=1))
+    assert (current[A].number, current[A].source_read_at) == (first.number, later(1))
+    assert current[B].number == second.number
+
+
+def test_a_confirmation_orders_like_a_publication(clickhouse):
+    """What was confirmed by a newer read isn't replaced by an older read that differs."""
+    put(clickhouse, {A: [1]}, NOW)
+    put(clickhouse, {A: [1]}, later(2))
+    late = put(clickhouse, {A: [9]}, later(1))
+    assert late.superseded == [A]
+    assert visible(clickhouse) == {A: [1]}
+
+
+def test_going_back_to_an_earlier_state_is_a_change(clickhouse):
+    for minute, value in enumerate([1, 2, 1]):
+        put(clickhouse, {A: [value]}, later(minute))
+    assert visible(clickhouse) == {A: [1]}
+
+
+def test_a_view_that_answers_something_else_fails_the_publication(clickhouse):
+    view = sql("clickhouse/schema/220_staging_hourly_telemetry.sql")
+    for damage in (
+        view.replace("WHERE (hour_start", "WHERE chip_id != 'C1' AND (hour_start"),
+        view.replace(
+            "* EXCEPT (publication, written_at)", "* EXCEPT (publication, written_at) REPLACE (7 AS error_count)"
+        ),
+        view.replace("argMax(publication, (", "argMin(publication, ("),
+    ):
+        clickhouse.command(view)
+        put(clickhouse, {A: [0]}, NOW - timedelta(minutes=1))
+        clickhouse.command(damage)
+        with pytest.raises(PublicationError, match="doesn't answer what was published"):
+            publish(clickhouse, NAME, hourly({A: [1, 2]}, later(1)), run_id="test", batch_size=10, attempts=1)
+        clickhouse.command("TRUNCATE TABLE storage.publications")
+
+
 def test_an_hour_without_rows_empties_it(clickhouse):
     put(clickhouse, {A: [1], B: [2]})
     put(clickhouse, {A: []}, later(1))
@@ -106,49 +150,47 @@ def test_a_window_of_many_hours_across_months_is_one_commit(clickhouse):
 
 
 class Fails(ClickHouse):
-    """A ClickHouse whose n-th call of one method fails, before or after it took effect."""
+    """A ClickHouse that fails at one step of a publication, before or after the step took effect."""
 
-    def __init__(self, real: ClickHouse, method: str, *, after: bool, error: Exception) -> None:
-        self.real, self.method, self.after, self.error = real, method, after, error
+    def __init__(self, real: ClickHouse, step: str, *, after: bool, error: Exception) -> None:
+        self.real, self.step, self.after, self.error = real, step, after, error
 
     @property
     def place(self) -> str:
         return self.real.place
 
-    def _call(self, method, *arguments):
-        if method == self.method and not self.after:
+    def _call(self, step, function, *arguments):
+        if step == self.step and not self.after:
             raise self.error
-        result = getattr(self.real, method)(*arguments)
-        if method == self.method:
+        result = function(*arguments)
+        if step == self.step:
             raise self.error
         return result
 
-    def insert_arrow_stream(self, table, blocks):
-        return self._call("insert_arrow_stream", table, blocks)
-
-    def insert_rows(self, table, columns, rows):
-        return self._call("insert_rows", table, columns, rows)
+    def insert_arrow_stream(self, table, columns, blocks):
+        step = "commit" if table == JOURNAL else "write"
+        return self._call(step, self.real.insert_arrow_stream, table, columns, blocks)
 
     def frame(self, query, parameters=None):
-        return self._call("frame", query, parameters)
+        return self._call("audit", self.real.frame, query, parameters)
 
     def rows(self, query, parameters=None, settings=None):
         return self.real.rows(query, parameters, settings)
 
 
 @pytest.mark.parametrize(
-    ("method", "after", "committed"),
+    ("step", "after", "committed"),
     [
-        ("insert_arrow_stream", False, False),
-        ("insert_arrow_stream", True, False),
-        ("frame", False, False),
-        ("insert_rows", False, False),
-        ("insert_rows", True, True),
+        ("write", False, False),
+        ("write", True, False),
+        ("audit", False, False),
+        ("commit", False, False),
+        ("commit", True, True),
     ],
 )
-def test_a_failure_at_any_step_shows_the_old_or_the_new_and_a_repetition_heals(clickhouse, method, after, committed):
+def test_a_failure_at_any_step_shows_the_old_or_the_new_and_a_repetition_heals(clickhouse, step, after, committed):
     put(clickhouse, {A: [1, 1], B: [1]})
-    failing = Fails(clickhouse, method, after=after, error=ClickHouseError("the wire was cut", retryable=True))
+    failing = Fails(clickhouse, step, after=after, error=ClickHouseError("the wire was cut", retryable=True))
     with pytest.raises(ClickHouseError, match="the wire was cut"):
         publish(failing, NAME, hourly({A: [2, 2], B: [2]}, later(1)), run_id="fails", batch_size=1, attempts=1)
     assert visible(clickhouse) == ({A: [2, 2], B: [2]} if committed else {A: [1, 1], B: [1]})
@@ -158,8 +200,8 @@ def test_a_failure_at_any_step_shows_the_old_or_the_new_and_a_repetition_heals(c
 
 def test_a_failure_that_passes_is_tried_again_under_another_number(clickhouse):
     class Once(Fails):
-        def insert_arrow_stream(self, table, blocks):
-            self.real.insert_arrow_stream(table, blocks)
+        def insert_arrow_stream(self, table, columns, blocks):
+            self.real.insert_arrow_stream(table, columns, blocks)
             if self.after:
                 self.after = False
                 raise self.error
@@ -182,9 +224,10 @@ def test_a_failure_that_passes_is_tried_again_under_another_number(clickhouse):
 )
 def test_what_is_stored_otherwise_than_it_was_sent_is_never_shown(clickhouse, damage):
     class Damages(Fails):
-        def insert_arrow_stream(self, table, blocks):
-            self.real.insert_arrow_stream(table, blocks)
-            self.real.command(damage)
+        def insert_arrow_stream(self, table, columns, blocks):
+            self.real.insert_arrow_stream(table, columns, blocks)
+            if table != JOURNAL:
+                self.real.command(damage)
 
     damaging = Damages(clickhouse, "", after=False, error=AssertionError())
     with pytest.raises(PublicationError, match=r"storage\.hourly_telemetry gave back other rows than were sent"):
@@ -240,7 +283,7 @@ def test_the_retention_is_the_one_of_the_tables(clickhouse):
 
 
 def test_a_source_whose_clock_is_ahead_is_refused(clickhouse):
-    with pytest.raises(DataError, match="clock is .* ahead"):
+    with pytest.raises(DataError, match=r"clock is .* ahead"):
         put(clickhouse, {A: [1]}, later(60))
 
 
@@ -272,7 +315,8 @@ def test_a_reader_never_sees_a_commit_without_its_rows(clickhouse, tmp_path, rel
     public = sql("clickhouse/schema/220_staging_hourly_telemetry.sql")
     assert "FROM storage.hourly_telemetry_rows\n" in public
     slow = public.replace("VIEW staging.hourly_telemetry", "VIEW staging.slow")
-    slow = slow.replace("* EXCEPT (publication)", f"* EXCEPT (publication), {PAUSE}")
+    slow = slow.replace("* EXCEPT (publication, written_at)", f"* EXCEPT (publication, written_at), {PAUSE}")
+    assert PAUSE in slow
     clickhouse.command(slow.replace("storage.hourly_telemetry_rows", relation))
     put(clickhouse, {A: [1]})
     seen: list[list[int]] = []

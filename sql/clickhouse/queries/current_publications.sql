@@ -9,6 +9,6 @@ SELECT
     ) AS facts
 FROM storage.publications
 WHERE table_name = {table_name:String}
-  AND hour_start >= fromUnixTimestamp({since:UInt32}) AND hour_start < fromUnixTimestamp({until:UInt32})
+  AND hour_start >= toDateTime({since:UInt32}, 'UTC') AND hour_start < toDateTime({until:UInt32}, 'UTC')
 GROUP BY hour_start
 ORDER BY hour_start

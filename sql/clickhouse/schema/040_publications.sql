@@ -1,16 +1,17 @@
--- The journal. One row per table, hour and publication; a row here is what makes a publication visible.
+-- The journal. One row per table, hour and commit; a row here is what makes a publication visible. An hour that came
+-- out the same again is a row with the number of the publication that is there already, and a newer source_read_at.
 -- Not partitioned: a commit is one INSERT of one block, and that is atomic only within one partition.
 -- No TTL on purpose: the journal is also the audit trail, and a row of it costs some 30 bytes on disk.
 CREATE TABLE IF NOT EXISTS storage.publications
 (
     table_name     LowCardinality(String) COMMENT 'The public name, database.table',
     hour_start     DateTime('UTC')        COMMENT 'The hour that was published, its first second in UTC',
-    publication    UInt64                 COMMENT 'The attempt that wrote the rows; unique to it',
+    publication    UInt64                 COMMENT 'The attempt that wrote the rows; its number is unique to it',
     source_read_at DateTime64(6, 'UTC')   COMMENT 'When the source was read, by the source''s own clock; the newest read of an hour is the one that is visible',
     started_at     DateTime64(6, 'UTC')   COMMENT 'When this attempt began, by the writer''s clock; decides between two attempts of one read',
     row_count      UInt64                 COMMENT 'Rows of the hour; 0 is an hour that is known to be empty',
     checksum       UInt64                 COMMENT 'Order-independent checksum of the hour''s rows, computed by ClickHouse on what it stored',
-    run_id         String                 COMMENT 'The Dagster run that published it',
+    run_id         String                 COMMENT 'The Dagster run that published or confirmed it',
     committed_at   DateTime64(6, 'UTC')   DEFAULT now64(6) COMMENT 'When the row was written, by ClickHouse''s clock'
 )
 ENGINE = MergeTree

@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS storage.crm_customer_prosthesis
     customer_updated_at   Nullable(DateTime64(6, 'UTC')) COMMENT 'When the CRM last changed the customer',
     prosthesis_updated_at Nullable(DateTime64(6, 'UTC')) COMMENT 'When the CRM last changed the prosthesis',
     last_updated_at       Nullable(DateTime64(6, 'UTC')) COMMENT 'The later of the two',
-    publication           UInt64                COMMENT 'The attempt that wrote the row; storage.publications says whether it counts'
+    publication           UInt64                COMMENT 'The attempt that wrote the row; storage.publications says whether it counts',
+    written_at            DateTime('UTC') DEFAULT now() COMMENT 'When ClickHouse took the row in; decides how long an attempt that never committed is kept'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(hour_start)

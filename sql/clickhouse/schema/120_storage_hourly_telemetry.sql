@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS storage.hourly_telemetry
     avg_myo_amplitude      Nullable(Float64) COMMENT 'Mean muscle signal over the four channels, microvolts',
     avg_connection_quality Nullable(Float64) COMMENT 'Mean connection quality, percent',
     updated_at             Nullable(DateTime64(6, 'UTC')) COMMENT 'When the hourly roll-up last changed the row',
-    publication            UInt64            COMMENT 'The attempt that wrote the row; storage.publications says whether it counts'
+    publication            UInt64            COMMENT 'The attempt that wrote the row; storage.publications says whether it counts',
+    written_at             DateTime('UTC') DEFAULT now() COMMENT 'When ClickHouse took the row in; decides how long an attempt that never committed is kept'
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(hour_start)

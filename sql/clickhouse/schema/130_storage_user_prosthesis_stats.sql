@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS storage.user_prosthesis_stats
     source_updated_at      DateTime               COMMENT 'When the hourly roll-up last changed the source row; 1970-01-01 if it does not say',
     hour_start             DateTime('UTC')        COMMENT 'The hour, its first second in UTC',
     publication            UInt64                 COMMENT 'The attempt that wrote the row; storage.publications says whether it counts',
+    written_at             DateTime('UTC') DEFAULT now() COMMENT 'When ClickHouse took the row in; decides how long an attempt that never committed is kept',
     CONSTRAINT report_hour_is_an_hour_of_the_day CHECK report_hour < 24,
     CONSTRAINT hour_start_is_a_whole_hour CHECK hour_start = toStartOfHour(hour_start)
 )

@@ -1,5 +1,5 @@
 CREATE OR REPLACE VIEW staging.crm_customer_prosthesis AS
-SELECT * EXCEPT (publication)
+SELECT * EXCEPT (publication, written_at)
 FROM storage.crm_customer_prosthesis_rows
 WHERE (hour_start, publication) IN (
     SELECT hour_start, argMax(publication, (source_read_at, started_at, publication))

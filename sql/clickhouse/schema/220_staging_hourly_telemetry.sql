@@ -1,5 +1,5 @@
 CREATE OR REPLACE VIEW staging.hourly_telemetry AS
-SELECT * EXCEPT (publication)
+SELECT * EXCEPT (publication, written_at)
 FROM storage.hourly_telemetry_rows
 WHERE (hour_start, publication) IN (
     SELECT hour_start, argMax(publication, (source_read_at, started_at, publication))

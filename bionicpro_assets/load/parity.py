@@ -1,0 +1,44 @@
+"""Parity: what the public name answers is what the journal says was published."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bionicpro_assets.errors import PublicationError
+from bionicpro_assets.hours import HOUR, describe
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.table import Current, HourlyTable
+
+# Another run may publish between two looks; a difference counts when nobody did.
+LOOKS = 5
+
+
+def check_parity(clickhouse: ClickHouse, table: HourlyTable, hours: Sequence[datetime]) -> dict[datetime, Current]:
+    """Compare count and checksum of the hours: asked by the public name, and on the rows that are stored.
+
+    The rows stored are those of the publications that are visible by the journal; their count is compared with the
+    journal's too. With the audit before the commit, what was sent, what is stored and what readers get are the same.
+
+    Returns:
+        The publications that are visible.
+
+    Raises:
+        PublicationError: They differ; the hours are named.
+    """
+    since, until = min(hours), max(hours) + HOUR
+    for _ in range(LOOKS):
+        current = table.current(clickhouse, since, until)
+        stored = table.stored_totals(clickhouse, {hour: current[hour].number for hour in hours})
+        answered = table.answered_totals(clickhouse, hours)
+        if stored == answered or table.current(clickhouse, since, until) == current:
+            break
+    published = sum(current[hour].row_count for hour in hours)
+    held = sum(count for count, _ in stored.values())
+    if stored != answered or held != published:
+        differ = sorted(k for k in {*stored, *answered} if stored.get(k) != answered.get(k))
+        given = sum(count for count, _ in answered.values())
+        raise PublicationError(
+            f"{clickhouse.place}: {table.name} doesn't answer what was published for {describe(hours)}: "
+            f"{published} rows by the journal, {held} stored, {given} answered. Different: {differ[:5]}. "
+            "Is the view the one of sql/clickhouse/schema? Load these hours again."
+        )
+    return current
