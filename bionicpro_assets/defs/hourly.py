@@ -1,6 +1,6 @@
 """What all hourly assets have in common, and the hours a run is asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,12 +9,14 @@ from typing import Any
 
 import dagster as dg
 
-from bionicpro_assets.defs.keys import POOL
+from bionicpro_assets.defs.keys import POOL, table_name
 from bionicpro_assets.errors import DataError, PlatformError
 from bionicpro_assets.hours import PARTITION_KEY_FORMAT, contiguous, floor_hour, parse_hour, partition_key
 
 # A backfill of a year is 53 runs: each small enough to be repeated, large enough that starting it costs little.
 HOURS_PER_BACKFILL_RUN = 168
+
+AssetDecorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ class Hourly:
             start_date=partition_key(self.start), end_offset=1, timezone="UTC", fmt=PARTITION_KEY_FORMAT
         )
 
-    def asset(self, **options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    def asset(self, *, metadata: Mapping[str, Any], **options: Any) -> AssetDecorator:
         """`@dg.asset` for an hourly asset."""
-        decorator: Callable[[Callable[..., Any]], dg.AssetsDefinition] = dg.asset(
+        decorator: AssetDecorator = dg.asset(
+            metadata={"dagster/table_name": table_name(options["key"]), **metadata},
             partitions_def=self.partitions,
             backfill_policy=dg.BackfillPolicy.multi_run(HOURS_PER_BACKFILL_RUN),
             retry_policy=dg.RetryPolicy(max_retries=3, delay=120) if self.retries else None,
