@@ -132,6 +132,13 @@ class Settings(BaseSettings):
         alias="BIONICPRO_ROLLUP",
         description="Who runs the hourly roll-up of telemetry: this platform, or somebody else (external)",
     )
+    sweep_grace_hours: float = Field(
+        2,
+        ge=0.1,
+        le=720,
+        alias="BIONICPRO_SWEEP_GRACE_HOURS",
+        description="How long rows are kept after a newer publication replaced them; longer than any query takes",
+    )
     home: Path = Field(
         Path(".bionicpro"),
         alias="BIONICPRO_HOME",

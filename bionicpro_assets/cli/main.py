@@ -102,6 +102,23 @@ def materialize(
 
 
 @app.command()
+def verify(
+    first: Annotated[
+        str | None, typer.Option("--from", help="First hour, like 2026-11-24T08:00 (UTC). Default: the lookback.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="Last hour, included. Default: the last closed hour.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a differing row, for scripts.")] = False,
+) -> None:
+    """Compare the mart with the sources as they are now, row by row. Status 1 if they differ."""
+    from bionicpro_assets.cli.verify import run_verify
+
+    with _said():
+        run_verify(first, last, datetime.now(UTC), as_json=json)
+
+
+@app.command()
 def query(
     statement: Annotated[str, typer.Argument(help="A SELECT on ClickHouse.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a row, for scripts.")] = False,

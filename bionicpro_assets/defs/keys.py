@@ -9,6 +9,8 @@ CLICKHOUSE_IO_MANAGER = "clickhouse_io_manager"
 
 JOB = "bionicpro_reports_etl"
 SCHEDULE = "bionicpro_reports_etl_every_15_minutes"
+SWEEP_JOB = "bionicpro_sweep"
+SWEEP_SCHEDULE = "bionicpro_sweep_every_hour"
 # One run at a time writes to the mart: dagster.yaml gives every pool one place.
 POOL = "bionicpro_reports_etl"
 
@@ -19,6 +21,7 @@ RAW_TELEMETRY = dg.AssetKey(["telemetry", "raw_telemetry"])
 HOURLY_STATS = dg.AssetKey(["telemetry", "hourly_stats"])
 CRM_EXTRACT = dg.AssetKey(["staging", "crm_customer_prosthesis"])
 TELEMETRY_EXTRACT = dg.AssetKey(["staging", "hourly_telemetry"])
+JOURNAL = dg.AssetKey(["storage", "publications"])
 MART = dg.AssetKey(["reports", "user_prosthesis_stats"])
 
 

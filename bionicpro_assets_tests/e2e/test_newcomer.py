@@ -64,7 +64,11 @@ def test_the_mart_has_every_prosthesis_and_hour_once(demo, folder):
 
 
 def test_loading_again_changes_no_number(demo, folder):
-    closed = " WHERE (report_date, report_hour) < (SELECT max((report_date, report_hour)) FROM reports.user_prosthesis_stats)"
+    (last,) = ask(
+        folder,
+        "SELECT max(report_date) AS day, argMax(report_hour, (report_date, report_hour)) AS hour FROM reports.user_prosthesis_stats",
+    )
+    closed = f" WHERE (report_date, report_hour) < (toDate('{last['day']}'), {last['hour']})"
     before = ask(folder, TOTALS + closed)
     result = run(folder, "materialize")
     assert result.returncode == 0, result.stdout + result.stderr

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from bionicpro_assets.definitions import build_definitions
+from bionicpro_assets.defs.etl import RANGE_END_TAG, RANGE_START_TAG
 from bionicpro_assets.hours import hour_range
 from bionicpro_assets.instance import RunOutcome, run_job
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -50,12 +51,14 @@ class Platform:
     def mart(self, where: str = "1") -> list[tuple[Any, ...]]:
         return mart_rows(self.clickhouse, where)
 
-    def materialise(self, selection: Sequence[str], first: str, last: str) -> dg.ExecuteInProcessResult:
+    def materialise(
+        self, selection: Sequence[str], first: str | None = None, last: str | None = None
+    ) -> dg.ExecuteInProcessResult:
         """Assets by themselves, as the UI does it."""
-        job = build_definitions(Settings.load()).get_implicit_global_asset_job_def()
+        job = build_definitions(Settings.load()).resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey.from_user_string(key) for key in selection],
-            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
+            tags={RANGE_START_TAG: first, RANGE_END_TAG: last} if first and last else {},
             raise_on_error=False,
         )

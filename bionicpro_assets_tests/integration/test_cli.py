@@ -14,6 +14,8 @@ from bionicpro_assets_tests.integration.platform import mart_rows
 pytestmark = pytest.mark.filterwarnings("ignore")
 OPEN = floor_hour(datetime.now(UTC))
 FIRST = OPEN - timedelta(hours=2)
+# Named, so that an hour that ends while the tests run changes nothing.
+LOAD = ("materialize", "--from", f"{FIRST:%Y-%m-%dT%H:%M}", "--to", f"{OPEN:%Y-%m-%dT%H:%M}")
 
 
 def bionicpro(*arguments: str) -> Result:
@@ -45,11 +47,26 @@ def mart(tmp_path):
 def test_databases_as_deployed_fill_the_mart(configured, tmp_path):
     result = bionicpro("init", "clickhouse")
     assert result.exit_code == 0, result.output
-    result = bionicpro("materialize")
+    result = bionicpro(*LOAD)
     assert result.exit_code == 0, result.output
     expected = configured.expected_mart(FIRST, OPEN)
     assert len(expected) == 9
     assert mart(tmp_path) == expected
+
+
+def test_by_default_the_lookback_and_the_open_hour_are_loaded(configured, tmp_path, monkeypatch):
+    monkeypatch.setenv("ETL_LOOKBACK_HOURS", "1")
+    bionicpro("init", "clickhouse")
+    before = floor_hour(datetime.now(UTC))
+    result = bionicpro("materialize")
+    assert result.exit_code == 0, result.output
+    with ClickHouse(f"chdb://{tmp_path}/clickhouse") as clickhouse:
+        _, rows = clickhouse.rows(
+            "SELECT DISTINCT toUnixTimestamp(hour_start) AS hour FROM storage.publications ORDER BY hour"
+        )
+    after = floor_hour(datetime.now(UTC))
+    windows = [[(int((now - timedelta(hours=n)).timestamp()),) for n in (1, 0)] for now in (before, after)]
+    assert list(rows) in windows
 
 
 def test_init_leaves_databases_that_somebody_else_made_alone(configured):
@@ -91,7 +108,7 @@ def test_init_of_something_unknown(configured):
 
 
 def test_materialize_without_init_says_what_to_do(configured):
-    result = bionicpro("materialize")
+    result = bionicpro(*LOAD)
     assert result.exit_code == 1
     assert "bionicpro init clickhouse" in result.output
     assert "Traceback" not in result.output
@@ -119,10 +136,10 @@ def test_materialize_without_init_says_what_to_do(configured):
 )
 def test_a_source_that_breaks_is_one_clear_message_and_the_mart_stays(configured, tmp_path, break_it, said):
     bionicpro("init", "clickhouse")
-    assert bionicpro("materialize").exit_code == 0
+    assert bionicpro(*LOAD).exit_code == 0
     before = mart(tmp_path)
     configured.in_telemetry(break_it)
-    result = bionicpro("materialize")
+    result = bionicpro(*LOAD)
     assert result.exit_code == 1
     assert said in result.output
     assert "Traceback" not in result.output
@@ -132,7 +149,7 @@ def test_a_source_that_breaks_is_one_clear_message_and_the_mart_stays(configured
 def test_a_database_that_is_down_is_named(configured, tmp_path, monkeypatch):
     bionicpro("init", "clickhouse")
     monkeypatch.setenv("BIONICPRO_CRM_DB_URL", "postgresql://etl:s3cret@127.0.0.1:1/crm_db")
-    result = bionicpro("materialize")
+    result = bionicpro(*LOAD)
     assert result.exit_code == 1
     assert "crm_db (127.0.0.1:1/crm_db) can't be reached" in result.output
     assert "s3cret" not in result.output
@@ -175,7 +192,7 @@ def test_a_window_of_ones_own(configured, tmp_path):
 
 def test_query_shows_rows_and_writes_nothing(configured):
     bionicpro("init", "clickhouse")
-    bionicpro("materialize")
+    bionicpro(*LOAD)
     question = "SELECT user_id, count() AS hours FROM reports.user_prosthesis_stats GROUP BY 1 ORDER BY 1"
     result = bionicpro("query", question, "--json")
     assert [json.loads(line) for line in result.output.splitlines()] == [
@@ -197,7 +214,7 @@ def test_status_before_and_after_a_run(configured):
     assert before.exit_code == 0, before.output
     assert "never" in before.output
     assert "nothing is published yet" in before.output
-    bionicpro("materialize")
+    bionicpro(*LOAD)
     after = bionicpro("status").output
     assert "reports/user_prosthesis_stats" in after
     assert "success" in after
@@ -207,7 +224,7 @@ def test_status_before_and_after_a_run(configured):
 def test_a_failed_run_shows_in_the_status(configured):
     bionicpro("init", "clickhouse")
     configured.in_telemetry("DROP VIEW telemetry.v_hourly_telemetry")
-    bionicpro("materialize")
+    bionicpro(*LOAD)
     assert "failure" in bionicpro("status").output
 
 

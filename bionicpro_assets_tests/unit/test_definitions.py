@@ -75,6 +75,15 @@ SNAPSHOT = {
         ["clickhouse", "polars"],
         "transform_and_join",
     ),
+    "storage/publications": {
+        "deps": [],
+        "group": "maintenance",
+        "kinds": ["clickhouse"],
+        "owners": ["team:reports"],
+        "hourly": False,
+        "runs here": True,
+        "airflow task": None,
+    },
 }
 
 

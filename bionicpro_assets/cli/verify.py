@@ -1,0 +1,57 @@
+"""`bionicpro verify`."""
+
+import json
+from datetime import datetime
+
+from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.cli.materialize import window
+from bionicpro_assets.defs.keys import MART, table_name
+from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.hours import HOUR, describe, floor_hour
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.settings import Settings
+from bionicpro_assets.setup.embedded import sources_running
+from bionicpro_assets.verify import verify
+
+ROWS_SHOWN = 20
+
+
+def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: bool) -> None:
+    """Compare the mart with the sources; by default the closed hours of the lookback.
+
+    Raises:
+        PlatformError: They differ, or can't be compared.
+    """
+    settings = Settings.load()
+    hours = window(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
+    with sources_running(settings), ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+        found = verify(
+            PostgresSource("crm_db", settings.secret("BIONICPRO_CRM_DB_URL"), "BIONICPRO_CRM_DB_URL"),
+            PostgresSource("telemetry_db", settings.secret("BIONICPRO_TELEMETRY_DB_URL"), "BIONICPRO_TELEMETRY_DB_URL"),
+            clickhouse,
+            table_name(MART),
+            hours,
+            report_timezone=settings.report_timezone,
+        )
+    rows = [(f"{h:%Y-%m-%d %H:%M}", p, c, kind, ", ".join(names)) for h, p, c, kind, names in found.differences.rows()]
+    if as_json:
+        for hour, prosthesis, chip, kind, names in rows:
+            difference = {"hour": hour, "prosthesis_id": prosthesis, "chip_id": chip, "kind": kind, "columns": names}
+            print(json.dumps(difference, ensure_ascii=False))  # noqa: T201
+    elif rows:
+        table(
+            "Rows that differ", ["hour (UTC)", "prosthesis", "chip", "the mart's row is", "columns"], rows[:ROWS_SHOWN]
+        )
+    if not found.differing_hours and not found.never_loaded:
+        if not as_json:
+            console.print(f"{describe(hours)}: the mart's {found.rows_found} rows are what the sources give.")
+        return
+    said = [
+        f"{len(rows)} rows differ in {len(found.differing_hours)} of {describe(hours)}: the sources give "
+        f"{found.rows_expected} rows, the mart has {found.rows_found}."
+    ]
+    if found.never_loaded:
+        said.append(f"Never loaded: {describe(found.never_loaded)}.")
+    said.append("To load hours again: bionicpro materialize --from … --to …")
+    raise PlatformError("\n".join(said))

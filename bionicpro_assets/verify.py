@@ -1,0 +1,94 @@
+"""Verification: the mart of some hours against the sources as they are now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from bionicpro_assets.extract.crm import extract_crm
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
+from bionicpro_assets.hours import HOUR
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.fingerprint import STAMP, fingerprints
+from bionicpro_assets.load.fit import fit
+from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.transform.join import join_telemetry_with_customers
+
+KEY = ["hour_start", "prosthesis_id", "chip_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a verification found.
+
+    Attributes:
+        rows_expected: Rows that the sources give for the hours.
+        rows_found: Rows that the mart has for them.
+        never_loaded: Hours that were never published.
+        differing_hours: Hours whose count or checksum differs.
+        differences: One row per differing row: `hour_start`, `prosthesis_id`, `chip_id`, `kind` (`missing` in the
+            mart, `surplus` there, or `changed`) and `columns`, the names of the columns that differ.
+    """
+
+    rows_expected: int
+    rows_found: int
+    never_loaded: Sequence[datetime]
+    differing_hours: Sequence[datetime]
+    differences: pl.DataFrame
+
+
+def verify(
+    crm: PostgresSource,
+    telemetry: PostgresSource,
+    clickhouse: ClickHouse,
+    name: str,
+    hours: Sequence[datetime],
+    *,
+    report_timezone: str,
+) -> Verification:
+    """Read the sources again, join, and compare with what the mart shows; `etl_processed_at` doesn't count.
+
+    Raises:
+        SourceError: A source can't be read.
+        ClickHouseError: ClickHouse can't be read.
+        DataError: What the sources give can't be published as it is, or the mart lacks rows it published.
+    """
+    joined = join_telemetry_with_customers(
+        extract_crm(crm, hours).rows,
+        extract_hourly_telemetry(telemetry, hours).rows,
+        report_timezone=report_timezone,
+        processed_at=datetime.now(UTC),
+    )
+    table = HourlyTable.of(clickhouse, name)
+    expected = fit(joined.rows, table.columns, name)
+    current = table.current(clickhouse, min(hours), max(hours) + HOUR)
+    loaded = [hour for hour in hours if hour in current]
+    found = table.load(clickhouse, loaded).rows if loaded else expected.clear()
+    wanted, present = fingerprints(expected), fingerprints(found)
+    differing = [hour for hour in hours if wanted.get(hour) != present.get(hour)]
+    there = pl.col("hour_start").is_in(differing)
+    return Verification(
+        expected.height,
+        found.height,
+        [hour for hour in hours if hour not in current],
+        differing,
+        compare(expected.filter(there), found.filter(there)),
+    )
+
+
+def compare(expected: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """The rows in which two frames of the mart's columns differ; see `Verification.differences`."""
+    values = [c for c in expected.columns if c not in (*KEY, STAMP)]
+    both = expected.join(found, on=KEY, how="inner", suffix="_found")
+    named = pl.concat_list(
+        pl.when(pl.col(c).ne_missing(pl.col(f"{c}_found"))).then(pl.lit(c)).otherwise(pl.lit(None)) for c in values
+    ).list.drop_nulls()
+    changed = both.select(*KEY, pl.lit("changed").alias("kind"), named.alias("columns")).filter(
+        pl.col("columns").list.len() > 0
+    )
+    nothing = pl.lit([], dtype=pl.List(pl.String)).alias("columns")
+    missing = expected.join(found, on=KEY, how="anti").select(*KEY, pl.lit("missing").alias("kind"), nothing)
+    surplus = found.join(expected, on=KEY, how="anti").select(*KEY, pl.lit("surplus").alias("kind"), nothing)
+    return pl.concat([missing, surplus, changed]).sort(KEY)

@@ -1,0 +1,73 @@
+"""Verification: finds every kind of difference, and only differences."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from bionicpro_assets.cli.main import app
+from bionicpro_assets.hours import floor_hour
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+LAST = floor_hour(datetime.now(UTC)) - timedelta(hours=2)
+FIRST = LAST - timedelta(hours=1)
+SPAN = ["--from", f"{FIRST:%Y-%m-%dT%H:%M}", "--to", f"{LAST:%Y-%m-%dT%H:%M}"]
+
+
+@pytest.fixture
+def loaded(platform, sources, monkeypatch):
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    monkeypatch.setenv("COLUMNS", "200")
+    for chip, user in (("C1", "anna"), ("C2", "boris"), ("C3", "vera")):
+        sources.add_wearer(chip, user)
+        for hour in (FIRST, LAST):
+            sources.add_hour(chip, hour)
+    platform.load(FIRST, LAST)
+    return sources
+
+
+def verify(*more: str):
+    return CliRunner().invoke(app, ["verify", *SPAN, *more])
+
+
+def test_a_mart_that_is_right(loaded):
+    result = verify()
+    assert result.exit_code == 0, result.output
+    assert "the mart's 6 rows are what the sources give" in result.output
+
+
+def test_every_kind_of_difference_is_named(loaded):
+    loaded.in_telemetry("DELETE FROM telemetry.hourly_stats WHERE chip_id = 'C1' AND hour_start = %s", (FIRST,))
+    loaded.add_hour("C2", LAST, movements_count=7, successful_movements=7)
+    loaded.add_wearer("C4", "maria")
+    loaded.add_hour("C4", LAST)
+    result = verify("--json")
+    assert result.exit_code == 1
+    found = {
+        (d["chip_id"], d["hour"]): d
+        for d in map(json.loads, (x for x in result.output.splitlines() if x.startswith("{")))
+    }
+    hour = {h: f"{h:%Y-%m-%d %H:%M}" for h in (FIRST, LAST)}
+    assert {key: d["kind"] for key, d in found.items()} == {
+        ("C1", hour[FIRST]): "surplus",
+        ("C2", hour[LAST]): "changed",
+        ("C4", hour[LAST]): "missing",
+    }
+    names = set(found["C2", hour[LAST]]["columns"].split(", "))
+    assert {"movements_count", "successful_movements", "success_rate"} <= names <= {
+        "movements_count", "successful_movements", "success_rate", "source_updated_at",
+    }  # fmt: skip
+    assert "3 rows differ in 2 of" in result.output
+    shown = verify()
+    assert "Rows that differ" in shown.output
+    assert "Иванова" not in shown.output
+
+
+def test_hours_that_were_never_loaded_are_named(loaded):
+    before = FIRST - timedelta(hours=2)
+    loaded.add_hour("C1", before)
+    result = CliRunner().invoke(app, ["verify", "--from", f"{before:%Y-%m-%dT%H:%M}", *SPAN[2:]])
+    assert result.exit_code == 1
+    assert f"Never loaded: {before:%Y-%m-%d %H:%M}" in result.output
+    assert "1 rows differ in 1 of" in result.output
