@@ -95,7 +95,9 @@ def _service(name: str, arguments: list[str], home: Path) -> Iterator[Service]:
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own environment's script and our own arguments
             [str(Path(sys.executable).parent / name), *arguments],
-            cwd=PROJECT,
+            # Dagster loads a .env from the working directory into the environment, over the settings given here:
+            # this folder has none.
+            cwd=home,
             env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"},
             stdout=output,
             stderr=subprocess.STDOUT,

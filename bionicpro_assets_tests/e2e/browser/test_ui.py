@@ -89,7 +89,7 @@ def test_a_range_of_hours_is_materialised_and_ends_green(ui: Ui, page: Page):
     assert after == {hour: loaded[hour] for hour in hours}, "closed hours hold what they held"
 
 
-def test_the_schedule_is_on(ui: Ui, page: Page):
+def test_the_schedules_are_on(ui: Ui, page: Page):
     page.goto(f"{ui.url}/automation")
     expect(page.get_by_text("bionicpro_reports_etl_every_15_minutes").first).to_be_visible()
     expect(page.get_by_text(re.compile("Every 15 minutes", re.IGNORECASE)).first).to_be_visible()
@@ -98,7 +98,8 @@ def test_the_schedule_is_on(ui: Ui, page: Page):
         '"bionicpro_assets"}) { ... on Schedules { results { name scheduleState { status } } } } }'
     )["schedulesOrError"]["results"]
     assert {s["name"]: s["scheduleState"]["status"] for s in schedules} == {
-        "bionicpro_reports_etl_every_15_minutes": "RUNNING"
+        "bionicpro_reports_etl_every_15_minutes": "RUNNING",
+        "bionicpro_sweep_every_hour": "RUNNING",
     }
 
 
