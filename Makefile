@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo up test test-browser lint format lock clean
+.PHONY: demo up test test-browser chaos lint format lock clean
 .DEFAULT_GOAL := demo
 
 .venv/.installed: requirements-dev.lock pyproject.toml
@@ -23,6 +23,10 @@ test: .venv/.installed  ## all tests that need nothing but Python
 
 test-browser: .venv/.installed  ## the web UI in Chromium, which must be installed
 	$(BIN)/pytest -m browser
+
+SECONDS ?= 600
+chaos: .venv/.installed  ## random histories and killed writers; SECONDS=600, and SEED=… to repeat one
+	$(BIN)/python -W ignore -m bionicpro_assets_tests.chaos.run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

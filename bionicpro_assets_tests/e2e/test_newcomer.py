@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from bionicpro_assets_tests.folders import folder_for_postgres
 
 BIONICPRO = Path(sys.executable).parent / "bionicpro"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return Path(tmp_path_factory.mktemp("newcomer"))
+def folder() -> Iterator[Path]:
+    with folder_for_postgres() as made:
+        yield made
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -88,11 +92,12 @@ def test_the_demo_again_goes_on_where_it_was(demo, folder):
     assert before == after
 
 
-def test_settings_of_ones_own_are_left_alone(folder, tmp_path):
-    (tmp_path / ".env").write_text("ETL_LOOKBACK_HOURS=3\n")
-    result = run(tmp_path, "demo", "--hours", "1", "--prostheses", "3")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert (tmp_path / ".env").read_text() == "ETL_LOOKBACK_HOURS=3\n"
+def test_settings_of_ones_own_are_left_alone():
+    with folder_for_postgres() as other:
+        (other / ".env").write_text("ETL_LOOKBACK_HOURS=3\n")
+        result = run(other, "demo", "--hours", "1", "--prostheses", "3")
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert (other / ".env").read_text() == "ETL_LOOKBACK_HOURS=3\n"
     assert "--env-file .bionicpro/demo.env" in result.stdout
 
 

@@ -17,6 +17,7 @@ from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.embedded import embedded_postgres
 from bionicpro_assets.setup.postgres import apply_postgres_schema
+from bionicpro_assets_tests.folders import folder_for_postgres
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.sources import Sources, execute, source_for
 
@@ -24,9 +25,9 @@ TEMPLATES: dict[Literal["crm", "telemetry"], str] = {"crm": "template_crm", "tel
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """URL of an empty administrative database of a running server, with templates of both source databases."""
-    with embedded_postgres(tmp_path_factory.mktemp("pg") / "data") as urls:
+    with folder_for_postgres() as folder, embedded_postgres(folder / "data") as urls:
         admin = urls["crm_db"]
         # Test data needn't survive a power cut.
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bionicpro_assets_tests.folders import folder_for_postgres
+
 BIONICPRO = Path(sys.executable).parent / "bionicpro"
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -56,8 +58,13 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def ui(tmp_path_factory) -> Iterator[Ui]:
-    folder = Path(tmp_path_factory.mktemp("ui"))
+def folder() -> Iterator[Path]:
+    with folder_for_postgres() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def ui(folder: Path) -> Iterator[Ui]:
     bionicpro(folder, "demo", "--hours", "3")
     # Asked before the UI runs: the embedded engine serves one process at a time.
     people = bionicpro(

@@ -1,0 +1,1 @@
+"""Chaos: random histories, random windows, writers that are killed, and readers that watch."""

@@ -1,0 +1,69 @@
+"""A writer that loads a window as the assets do, and dies where it is told to."""
+
+import os
+import signal
+from collections.abc import Generator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from bionicpro_assets.extract.crm import extract_crm
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
+from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.publish import publish
+from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.transform.join import join_telemetry_with_customers
+
+CRM, TELEMETRY, MART = "staging.crm_customer_prosthesis", "staging.hourly_telemetry", "reports.user_prosthesis_stats"
+# Before and after every INSERT and every read of rows, in the publications of all three tables: more than a load has.
+STEPS = 30
+
+
+class Mortal(ClickHouse):
+    """A ClickHouse whose process ends, by SIGKILL, at the n-th step boundary."""
+
+    def __init__(self, url: str, dies_at: int | None) -> None:
+        super().__init__(url)
+        self.dies_at, self.step = dies_at, 0
+
+    def boundary(self) -> None:
+        if self.step == self.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.step += 1
+
+    def insert_arrow_stream(self, table: str, columns: Sequence[str], blocks: Generator[bytes, None, None]) -> None:
+        self.boundary()
+        super().insert_arrow_stream(table, columns, blocks)
+        self.boundary()
+
+    def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        self.boundary()
+        found = super().frame(query, parameters)
+        self.boundary()
+        return found
+
+
+def load_window(
+    crm: PostgresSource,
+    telemetry: PostgresSource,
+    url: str,
+    hours: Sequence[datetime],
+    run_id: str,
+    dies_at: int | None,
+) -> None:
+    """Both extracts, the join and the mart, each published; what the job does, without Dagster."""
+    with Mortal(url, dies_at) as clickhouse:
+
+        def put(name: str, frame: HourlyFrame) -> HourlyFrame:
+            publish(clickhouse, name, frame, run_id=run_id, batch_size=50)
+            return HourlyTable.of(clickhouse, name).load(clickhouse, hours)
+
+        wearers = put(CRM, extract_crm(crm, hours))
+        readings = put(TELEMETRY, extract_hourly_telemetry(telemetry, hours))
+        joined = join_telemetry_with_customers(
+            wearers.rows, readings.rows, report_timezone="UTC", processed_at=datetime.now(UTC)
+        )
+        publish(clickhouse, MART, HourlyFrame(joined.rows, readings.read_at), run_id=run_id, batch_size=50)
