@@ -35,14 +35,15 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
                 raise DataError(f"{name}: the run is for {describe(hours)}, and its rows for {describe(obj.hours)}.")
             clickhouse = self.clickhouse.clickhouse
             publication = publish(clickhouse, name, obj, run_id=context.run_id, batch_size=self.batch_size)
-            columns = HourlyTable.of(clickhouse, name).columns
+            table = HourlyTable.of(clickhouse, name)
+            rows_in_table = table.row_count(clickhouse)
         if publication.superseded:
             context.log.warning(
                 f"{name}: of {describe(publication.superseded)} a newer read was published meanwhile and stays visible."
             )
         lineage = (context.definition_metadata or {}).get("dagster/column_lineage")
         context.add_output_metadata(
-            publication_metadata(name, columns, obj, publication)
+            publication_metadata(table, obj, publication, rows_in_table)
             | ({"dagster/column_lineage": lineage} if lineage is not None else {})
         )
 

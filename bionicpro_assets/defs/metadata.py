@@ -10,6 +10,7 @@ import polars as pl
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.columns import Column
 from bionicpro_assets.load.publish import Publication
+from bionicpro_assets.load.table import HourlyTable
 
 PREVIEW_ROWS = 5
 # Never shown in metadata or logs. A login is here because people make logins of their names.
@@ -30,14 +31,16 @@ PERSONAL = frozenset(
 
 
 def publication_metadata(
-    name: str, columns: Sequence[Column], frame: HourlyFrame, publication: Publication
+    table: HourlyTable, frame: HourlyFrame, publication: Publication, rows_in_table: int
 ) -> dict[str, Any]:
-    """Metadata of a published window."""
+    """Metadata of a published window: of its table, in the columns that readers see, and of the window."""
+    columns = [c for c in table.columns if c.name in table.public_columns]
     return {
-        "dagster/row_count": publication.rows,
-        "dagster/table_name": name,
+        "dagster/row_count": rows_in_table,
+        "dagster/table_name": table.name,
         "dagster/storage_kind": "clickhouse",
         "dagster/column_schema": table_schema(columns),
+        "rows": publication.rows,
         "hours": len(frame.hours),
         "empty_hours": sum(count == 0 for count in publication.rows_per_hour.values()),
         "unchanged_hours": len(publication.unchanged),
@@ -45,7 +48,7 @@ def publication_metadata(
         "bytes": publication.size,
         "publication": str(publication.number),
         "source_read_at": dg.MetadataValue.timestamp(max(frame.read_at.values())),
-        "preview": preview(frame.rows),
+        "preview": preview(frame.rows.select(c.name for c in columns)),
     }
 
 
@@ -84,5 +87,5 @@ def add_rows_per_hour(context: dg.AssetExecutionContext, counts: Mapping[str, in
 
 def _plain(value: object) -> str | int | float | bool | None:
     if isinstance(value, datetime | date):
-        return value.isoformat()
+        return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value.isoformat()
     return value if isinstance(value, str | int | float | bool) else None

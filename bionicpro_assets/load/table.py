@@ -83,6 +83,11 @@ class HourlyTable:
             for seconds, number, (micros, *facts) in rows
         }
 
+    def row_count(self, clickhouse: ClickHouse) -> int:
+        """Visible rows of all hours, by the journal."""
+        _, rows = clickhouse.rows(sql("clickhouse/queries/freshness.sql"), {"table_name": self.name})
+        return int(rows[0][3])
+
     def load(self, clickhouse: ClickHouse, hours: Sequence[datetime]) -> HourlyFrame:
         """The visible rows of the hours.
 

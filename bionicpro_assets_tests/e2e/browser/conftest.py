@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,9 +13,10 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bionicpro_assets_tests.folders import folder_for_postgres
 
@@ -28,21 +30,40 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 30_000  # milliseconds: the first page after the start is slow on a small machine
+HOURS = 3
+PEOPLE = "SELECT DISTINCT user_id, customer_name, customer_email FROM reports.user_prosthesis_stats"
+COLUMNS = (
+    "SELECT name FROM system.columns WHERE database = 'reports' AND table = 'user_prosthesis_stats' ORDER BY position"
+)
+# Of every hour, a number that any changed value of any row would change.
+CONTENT = """SELECT report_date, report_hour, count() AS n, sum(movements_count) AS movements,
+    groupBitXor(cityHash64(* EXCEPT (etl_processed_at))) AS content
+FROM reports.user_prosthesis_stats GROUP BY 1, 2 ORDER BY 1, 2"""
 
 
 @dataclass(frozen=True)
 class Ui:
-    """A running UI: where it is, the demo's folder, and what nobody should find in it."""
+    """A running UI: where it is, the demo's folder, and what the mart held before it ran.
+
+    `personal` is what nobody should read in it, `columns` are the mart's.
+    """
 
     url: str
     folder: Path
     personal: list[str]
+    columns: list[str]
 
-    def graphql(self, query):
+    def graphql(self, query: str) -> dict[str, Any]:
         body = json.dumps({"query": query}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)["data"]
+            found: dict[str, Any] = json.load(answer)["data"]
+        return found
+
+
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith(("BIONICPRO_", "ETL_", "DAGSTER_"))}
 
 
 def bionicpro(folder: Path, *arguments: str) -> str:
@@ -53,8 +74,15 @@ def bionicpro(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith(("BIONICPRO_", "ETL_", "DAGSTER_"))}
+def ask(folder: Path, query: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in bionicpro(folder, "query", query, "--json").splitlines()]
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep a picture of the page, in the folder SCREENSHOTS or in the test's own."""
+    folder = Path(os.environ.get("SCREENSHOTS", "."))
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / (re.sub(r"\W+", "-", name).strip("-") + ".png"))
 
 
 @pytest.fixture(scope="session")
@@ -65,12 +93,11 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def ui(folder: Path) -> Iterator[Ui]:
-    bionicpro(folder, "demo", "--hours", "3")
-    # Asked before the UI runs: the embedded engine serves one process at a time.
-    people = bionicpro(
-        folder, "query", "SELECT DISTINCT customer_name, customer_email FROM reports.user_prosthesis_stats", "--json"
-    )
-    personal = [value for line in people.splitlines() for value in json.loads(line).values()]
+    bionicpro(folder, "demo", "--hours", str(HOURS))
+    # Asked before and after the UI runs: the embedded engine serves one process at a time.
+    personal = [value for row in ask(folder, PEOPLE) for value in row.values()]
+    columns = [row["name"] for row in ask(folder, COLUMNS)]
+    closed = ask(folder, CONTENT)[:HOURS]
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -86,18 +113,20 @@ def ui(folder: Path) -> Iterator[Ui]:
         )
     try:
         wait_for(f"http://127.0.0.1:{port}/server_info", process, log)
-        yield Ui(f"http://127.0.0.1:{port}", folder, personal)
+        yield Ui(f"http://127.0.0.1:{port}", folder, personal, columns)
     finally:
         process.send_signal(signal.SIGINT)
         try:
             status = process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
             raise
     assert status == 0, log.read_text()
+    assert ask(folder, CONTENT)[:HOURS] == closed, "what ran under the UI changed hours that were closed before"
 
 
-def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
@@ -105,8 +134,8 @@ def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
             with urllib.request.urlopen(url, timeout=2):
                 return
         except OSError:
-            time.sleep(0.3)
-    pytest.fail(f"the UI didn't start: {log.read_text()}")
+            time.sleep(0.2)
+    pytest.fail(f"the UI didn't answer within 90 s: {log.read_text()}")
 
 
 @pytest.fixture(scope="session")
@@ -114,23 +143,22 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.fail("these tests need Chromium; on Debian: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS, headless=True)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def page(browser: Browser, request, tmp_path) -> Iterator[Page]:
-    """A new window; its picture is kept in the folder SCREENSHOTS, or in the test's own."""
+def page(browser: Browser, request) -> Iterator[Page]:
+    """A window that has seen nothing yet. No script may fail in it; the last picture has the test's name."""
     context = browser.new_context(viewport={"width": 1600, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
-    folder = Path(os.environ.get("SCREENSHOTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{request.node.name}.png")
+    shot(page, request.node.name)
     context.close()
     assert errors == []
