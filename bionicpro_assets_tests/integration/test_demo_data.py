@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bionicpro_assets.setup.demo import Fleet, append_telemetry, make_crm, make_telemetry
+from bionicpro_assets.sqlfiles import sql
 
 NOW = datetime(2026, 11, 24, 10, 20, tzinfo=UTC)
 FLEET = Fleet(prostheses=30, hours=3)
@@ -68,6 +69,10 @@ def test_exactly_one_chip_is_unknown_to_the_crm(demo):
     sending = {c for (c,) in demo.in_telemetry("SELECT DISTINCT chip_id FROM telemetry.raw_telemetry")}
     assert len(sending - known) == 1
     assert len(sending & known) > 20
+
+
+def test_both_databases_have_the_same_rule_of_who_is_fitted():
+    assert sql("crm/demo/10_fleet.sql") == sql("telemetry/demo/10_fleet.sql")
 
 
 def test_the_same_seed_makes_the_same_data_and_another_makes_other(demo, sources):
