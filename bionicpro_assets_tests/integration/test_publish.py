@@ -257,6 +257,23 @@ def test_what_is_loaded_is_what_was_published(clickhouse, any_time_zone):
     assert loaded.read_at == {A: NOW, B: NOW}
 
 
+@pytest.mark.parametrize(("report_hour", "refused"), [(23, False), (24, True)])
+def test_an_hour_of_24_is_refused_by_the_table_itself(clickhouse, report_hour, refused):
+    mart = "reports.user_prosthesis_stats"
+    samples = {pl.String: "x", pl.Date: A.date(), pl.Datetime: A, pl.Float32: 1.0, pl.UInt8: 1, pl.UInt32: 1}
+    columns = HourlyTable.of(clickhouse, mart).columns
+    row = {c.name: samples[type(c.dtype)] for c in columns} | {"report_hour": report_hour}
+    frame = HourlyFrame(pl.DataFrame([row], schema={c.name: c.dtype for c in columns}), {A: NOW})
+    if refused:
+        with pytest.raises(ClickHouseError, match="report_hour_is_an_hour_of_the_day") as caught:
+            publish(clickhouse, mart, frame, run_id="test", batch_size=10)
+        assert not caught.value.retryable
+    else:
+        publish(clickhouse, mart, frame, run_id="test", batch_size=10)
+    _, ((rows,),) = clickhouse.rows(f"SELECT count() FROM {mart}")
+    assert rows == (0 if refused else 1)
+
+
 def test_rows_outside_the_hours_are_refused(clickhouse):
     frame = HourlyFrame(hourly({A: [1], B: [2]}).rows, {A: NOW})
     with pytest.raises(DataError, match="1 rows are of .* outside"):
