@@ -82,7 +82,12 @@ def load_hours(settings: Settings, hours: Sequence[datetime]) -> None:
                 outcome = run_job(settings, instance, chunk, run_id)
             if outcome.failures:
                 raise PlatformError(
-                    "\n".join([*outcome.failures, f"Run {run_id} failed; {describe(chunk)} stay as they were."])
+                    "\n".join(
+                        [
+                            *outcome.failures,
+                            f"Run {run_id} failed for {describe(chunk)}; what it did not publish stays as it was.",
+                        ]
+                    )
                 )
             progress.advance(task, len(chunk))
             progress.console.print(f"Loaded {describe(chunk)} in {time.monotonic() - began:.1f} s, run {run_id}.")

@@ -67,10 +67,12 @@ def publish(
 ) -> Publication:
     """Make `frame` the content of its hours in the table `name`, all at once or not at all.
 
-    Nothing is visible before the last step, one INSERT of one block. A failure at any point leaves the hours as
-    they were. Where it may pass (a broken connection, a server short of memory), the whole publication is tried
-    again, with growing pauses and for a minute at most; each attempt is a publication of its own, under its own
-    number, so that a write whose answer was lost can't double anything.
+    Nothing is visible before the last step, one INSERT of one block. A failure before it leaves the hours as they
+    were; when only its answer is lost, at every attempt, they show the new rows although this fails.
+
+    Where a failure may pass (a broken connection, a server short of memory), the whole publication is tried again,
+    with growing pauses and for a minute at most; each attempt is a publication of its own, under its own number, so
+    that a write whose answer was lost can't double anything.
 
     Args:
         clickhouse: Where to.
