@@ -11,6 +11,7 @@ from bionicpro_assets_tests.chaos.writer import MART
 
 Hour = tuple[str, int]
 State = frozenset[tuple[Hour, int, int]]
+Totals = dict[tuple[Hour, int], tuple[int, int]]
 
 
 class Readers:
@@ -56,13 +57,21 @@ def by_hour(clickhouse: ClickHouse, relation: str, more: str = "") -> str:
     return f"SELECT {by}, count(), sum(cityHash64(tuple({columns}))) FROM {relation} GROUP BY {by}"
 
 
-def published_states(clickhouse: ClickHouse) -> set[State]:
+def stored_totals(clickhouse: ClickHouse) -> Totals:
+    """Count and checksum of all rows that are stored, seen or not, by hour and publication."""
+    _, stored = clickhouse.rows(by_hour(clickhouse, "storage.user_prosthesis_stats", ", publication"))
+    return {((str(d), h), number): (count, total) for d, h, number, count, total in stored}
+
+
+def published_states(clickhouse: ClickHouse, rows: Totals) -> set[State]:
     """Every state the mart was in by its journal: after each commit, in the order in which they became visible.
 
     Two commits at nearly the same moment may have become visible in the other order: that is allowed too.
+
+    Args:
+        clickhouse: Where the journal is, which no sweep touches.
+        rows: Totals of all publications, those that have been swept since among them.
     """
-    _, stored = clickhouse.rows(by_hour(clickhouse, "storage.user_prosthesis_stats", ", publication"))
-    rows = {((str(d), h), number): (count, total) for d, h, number, count, total in stored}
     _, journal = clickhouse.rows(
         "SELECT run_id, toUnixTimestamp64Micro(started_at), toUnixTimestamp64Micro(committed_at), "
         "toUnixTimestamp(hour_start), publication, toUnixTimestamp64Micro(source_read_at) FROM storage.publications "

@@ -2,9 +2,11 @@
 
     python -m bionicpro_assets_tests.chaos.run --seconds 600 [--seed 1] [--rounds 500]
 
-A round changes the sources at random, loads random windows in one or two processes at a time, kills some of them by
-SIGKILL at a random moment or at a step boundary, loads the same windows once more, and compares the whole mart with
-what SQL on the sources says. Readers poll meanwhile: each answer must be a state that was published.
+First a load is killed by SIGKILL at each of its step boundaries in turn; the mart must then be the old one or the new
+one, whole. Then rounds: each changes the sources at random, loads random windows in one or two processes at a time,
+kills some of them by SIGKILL at a random moment or at a step boundary, sweeps now and then in the middle of it, loads
+the same windows once more, and compares the whole mart with what SQL on the sources says. Readers poll meanwhile: each
+answer must be a state that was published.
 """
 
 import argparse
@@ -23,8 +25,8 @@ from bionicpro_assets.load.sweep import sweep
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.embedded import embedded_postgres
 from bionicpro_assets.setup.postgres import apply_postgres_schema
-from bionicpro_assets_tests.chaos.readers import Readers, published_states
-from bionicpro_assets_tests.chaos.writer import CRM, MART, STEPS, TELEMETRY, load_window
+from bionicpro_assets_tests.chaos.readers import Readers, Totals, published_states, stored_totals
+from bionicpro_assets_tests.chaos.writer import CRM, MART, STEPS, TELEMETRY, load_window, sweep_all
 from bionicpro_assets_tests.folders import folder_for_postgres
 from bionicpro_assets_tests.gateway.fixtures import running_gateway
 from bionicpro_assets_tests.integration.platform import mart_rows
@@ -33,6 +35,8 @@ from bionicpro_assets_tests.integration.sources import Sources, source_for
 CHIPS = [f"C{n}" for n in range(8)]
 USERS = ["anna", "boris", "vera"]
 SPAN_HOURS = 10
+# Longer than any poll of a reader takes here.
+SWEEP_GRACE = timedelta(seconds=5)
 
 
 class Chaos:
@@ -45,7 +49,8 @@ class Chaos:
         self.first = last_month - timedelta(hours=SPAN_HOURS // 2)
         self.hours = hour_range(self.first, self.first + (SPAN_HOURS - 1) * HOUR)
         self.expected: dict[datetime, list[tuple[Any, ...]]] = {}
-        self.killed = self.loads = 0
+        self.killed = self.loads = self.sweeps = 0
+        self.totals: Totals = {}
         # Children come from a server process that has no threads and has imported all they need.
         self.processes = multiprocessing.get_context("forkserver")
         self.processes.set_forkserver_preload(["bionicpro_assets_tests.chaos.run"])
@@ -61,6 +66,8 @@ class Chaos:
             self.change_sources(dice)
         windows = [self.window(dice) for _ in range(dice.choice([1, 1, 2]))]
         children = [self.start(hours, f"{number}-{i}", self.fate(dice)) for i, hours in enumerate(windows)]
+        if dice.random() < 0.3:
+            children.append(self.start_sweep())
         for child, delay in children:
             child.join(delay)
             if child.is_alive() and delay is not None:
@@ -69,13 +76,43 @@ class Chaos:
             assert child.exitcode in (0, -signal.SIGKILL), f"a writer ended with {child.exitcode}"
             self.killed += child.exitcode != 0
         for i, hours in enumerate(windows):
-            child, _ = self.start(hours, f"{number}-again-{i}", (None, None))
-            child.join(60)
-            assert child.exitcode == 0, f"a load that nobody disturbed ended with {child.exitcode}"
+            self.load_undisturbed(hours, f"{number}-again-{i}")
         for hours in windows:
-            for hour in hours:
-                self.expected[hour] = self.sources.expected_mart(hour, hour)
+            self.expect(hours)
         self.compare()
+
+    def kill_at_every_step(self) -> int:
+        """One load after the other, each killed one step later than the one before; how many steps a load has."""
+        self.load_undisturbed(self.hours, "before")
+        self.expect(self.hours)
+        for step in range(STEPS):
+            for hour in self.hours:
+                self.sources.add_hour(CHIPS[0], hour, movements_count=step, successful_movements=0)
+            old = sorted(row for rows in self.expected.values() for row in rows)
+            child, _ = self.start(self.hours, f"step-{step}", (step, None))
+            child.join(60)
+            self.killed += child.exitcode != 0
+            self.expect(self.hours)
+            new = sorted(row for rows in self.expected.values() for row in rows)
+            with ClickHouse(self.url) as clickhouse:
+                found = mart_rows(clickhouse)
+            assert found in (old, new), f"killed at step {step}, the mart is neither the old nor the new one"
+            if child.exitcode == 0:
+                assert found == new
+                return step
+            assert child.exitcode == -signal.SIGKILL, f"a writer ended with {child.exitcode}"
+            self.load_undisturbed(self.hours, f"step-{step}-again")
+            self.compare()
+        raise AssertionError(f"a load has more than {STEPS} steps")
+
+    def load_undisturbed(self, hours: Sequence[datetime], run_id: str) -> None:
+        child, _ = self.start(hours, run_id, (None, None))
+        child.join(60)
+        assert child.exitcode == 0, f"a load that nobody disturbed ended with {child.exitcode}"
+
+    def expect(self, hours: Sequence[datetime]) -> None:
+        for hour in hours:
+            self.expected[hour] = self.sources.expected_mart(hour, hour)
 
     def compare(self) -> None:
         with ClickHouse(self.url) as clickhouse:
@@ -97,6 +134,15 @@ class Chaos:
         child.start()
         self.loads += 1
         return child, delay
+
+    def start_sweep(self) -> tuple[multiprocessing.process.BaseProcess, float | None]:
+        """A sweep beside the writers, after the totals of what it may delete were noted for the readers' sake."""
+        with ClickHouse(self.url) as clickhouse:
+            self.totals |= stored_totals(clickhouse)
+        child = self.processes.Process(target=sweep_all, args=(self.url, SWEEP_GRACE))
+        child.start()
+        self.sweeps += 1
+        return child, None
 
     def window(self, dice: random.Random) -> list[datetime]:
         first = dice.randrange(SPAN_HOURS)
@@ -129,7 +175,7 @@ class Chaos:
                 self.sources.in_crm("UPDATE crm.prostheses SET status = 'retired' WHERE chip_id = %s", (chip,))
 
 
-def run(folder: Path, *, seed: int, seconds: float, rounds: int, readers: int = 2) -> str:
+def run(folder: Path, *, seed: int, seconds: float, rounds: int, readers: int = 2, every_step: bool = True) -> str:
     """Rounds until the time or their number is up; what happened, in a sentence.
 
     Raises:
@@ -145,8 +191,10 @@ def run(folder: Path, *, seed: int, seconds: float, rounds: int, readers: int = 
         with ClickHouse(gateway.url()) as clickhouse:
             apply_clickhouse_schema(clickhouse)
         chaos = Chaos(Sources(made["crm"], made["telemetry"], urls["crm_db"]), gateway.url(), seed)
-        done = 0
+        done = steps = 0
         with Readers(gateway.url(), readers) as watching:
+            if every_step:
+                steps = chaos.kill_at_every_step()
             while done < rounds and time.monotonic() - began < seconds:
                 try:
                     chaos.round(done)
@@ -157,7 +205,8 @@ def run(folder: Path, *, seed: int, seconds: float, rounds: int, readers: int = 
                 done += 1
         assert watching.errors == []
         with ClickHouse(gateway.url()) as clickhouse:
-            published = published_states(clickhouse)
+            chaos.totals |= stored_totals(clickhouse)
+            published = published_states(clickhouse, chaos.totals)
             torn = sum(n for state, n in watching.answers.items() if state not in published)
             assert torn == 0, f"{torn} of {watching.polls} answers were never published; repeat it with --seed {seed}"
             for name in (CRM, TELEMETRY, MART):
@@ -169,7 +218,8 @@ def run(folder: Path, *, seed: int, seconds: float, rounds: int, readers: int = 
         visible = sum(map(len, chaos.expected.values()))
         assert left == visible, f"{left} rows are stored after the sweep, and {visible} are visible"
     return (
-        f"seed {seed}: {done} rounds, {chaos.loads} loads of which {chaos.killed} were killed, 0 differences; "
+        f"seed {seed}: {f'killed at each of {steps} steps; ' if every_step else ''}"
+        f"{done} rounds, {chaos.loads} loads of which {chaos.killed} were killed, {chaos.sweeps} sweeps, 0 differences; "
         f"{watching.polls} polls, 0 torn; nothing left after the sweep; {time.monotonic() - began:.0f} s"
     )
 

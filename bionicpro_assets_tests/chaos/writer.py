@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Generator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -14,6 +14,7 @@ from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.publish import publish
+from bionicpro_assets.load.sweep import sweep
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.transform.join import join_telemetry_with_customers
 
@@ -67,3 +68,10 @@ def load_window(
             wearers.rows, readings.rows, report_timezone="UTC", processed_at=datetime.now(UTC)
         )
         publish(clickhouse, MART, HourlyFrame(joined.rows, readings.read_at), run_id=run_id, batch_size=50)
+
+
+def sweep_all(url: str, grace: timedelta) -> None:
+    """Sweep all three tables, while others may write and read."""
+    with ClickHouse(url) as clickhouse:
+        for name in (CRM, TELEMETRY, MART):
+            sweep(clickhouse, name, replaced_grace=grace, uncommitted_grace=timedelta(minutes=5))
