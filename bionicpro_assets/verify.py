@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from bionicpro_assets.extract.crm import extract_crm
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import HOUR
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.crm_history import extract_crm_hours
 from bionicpro_assets.load.fingerprint import STAMP, fingerprints
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.table import HourlyTable
@@ -56,7 +56,7 @@ def verify(
         DataError: What the sources give can't be published as it is, or the mart lacks rows it published.
     """
     joined = join_telemetry_with_customers(
-        extract_crm(crm, hours).rows,
+        extract_crm_hours(crm, clickhouse, hours).rows,
         extract_hourly_telemetry(telemetry, hours).rows,
         report_timezone=report_timezone,
         processed_at=datetime.now(UTC),

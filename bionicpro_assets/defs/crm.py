@@ -1,14 +1,15 @@
 """The CRM: its real tables, and their extract."""
 
 import dagster as dg
+from pydantic import Field
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
-from bionicpro_assets.defs.resources import PostgresResource
-from bionicpro_assets.extract.crm import extract_crm
+from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
+from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
 from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.hours import partition_key
+from bionicpro_assets.load.crm_history import extract_crm_hours
+from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, STATED
 
 GROUP = "crm"
 OWNERS = ["team:crm"]
@@ -36,8 +37,20 @@ LINEAGE = {
     "warranty_end_date": [(keys.PROSTHESES, "warranty_end_date")],
     "customer_updated_at": [(keys.CUSTOMERS, "updated_at")],
     "prosthesis_updated_at": [(keys.PROSTHESES, "updated_at")],
+    "ownership": [(keys.PROSTHESES, "customer_id"), (keys.PROSTHESES, "chip_id"), (keys.PROSTHESES, "updated_at")],
+    "worn_since": [(keys.PROSTHESES, "updated_at")],
     "last_updated_at": [(keys.CUSTOMERS, "updated_at"), (keys.PROSTHESES, "updated_at")],
 }
+
+
+class CrmExtractConfig(dg.Config):
+    """What an operator can ask of a load."""
+
+    wearers_as_of_now: bool = Field(
+        False,
+        description="Give these hours the wearers that the CRM names now, whatever it said before. For correcting a "
+        "mistake in the CRM; the hours keep it until it is stated again.",
+    )
 
 
 def crm_sources() -> list[dg.AssetSpec]:
@@ -78,18 +91,35 @@ def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
         metadata=column_lineage(LINEAGE),
     )
     def crm_customer_prosthesis(
-        context: dg.AssetExecutionContext, bionicpro_crm_db: dg.ResourceParam[PostgresResource]
+        context: dg.AssetExecutionContext,
+        config: CrmExtractConfig,
+        bionicpro_crm_db: dg.ResourceParam[PostgresResource],
+        bionicpro_clickhouse: ClickHouseResource,
     ) -> HourlyFrame:
-        """Who wears which prosthesis, and which chip it carries: the CRM's answer, kept for every hour.
+        """Who wore which prosthesis, and which chip it carried, in every hour.
 
-        One row per customer, prosthesis and hour, as the CRM told it when the hour was loaded. The reports find
-        the wearer of a chip here. Holds names, e-mail addresses and telephone numbers.
+        One row per prosthesis and hour. The CRM tells only today's wearer of a chip; so every hour keeps what is known
+        of it, and an hour that is loaded again stays with the person who wore the prosthesis in it. The column
+        `ownership` says how sure that is: `named`, the CRM named this person in the hour; `assumed`, it didn't, and its
+        nearest answer was taken; `stated`, an operator decided it; `ended` and `contested`, nobody can be named. Names,
+        e-mail addresses and the like are as the CRM has them now. The reports find the wearer of a chip here.
 
         Stands for the Airflow task `extract_crm_data`.
         """
         with clear_failure():
-            frame = extract_crm(bionicpro_crm_db.source, hours_of(context))
-        add_rows_per_hour(context, {partition_key(h): n for h, n in frame.rows_per_hour().items()})
+            frame = extract_crm_hours(
+                bionicpro_crm_db.source,
+                bionicpro_clickhouse.clickhouse,
+                hours_of(context),
+                as_of_now=config.wearers_as_of_now,
+            )
+        add_per_hour(context, frame, keys.CRM_EXTRACT)
+        context.add_output_metadata(
+            {
+                f"{kind}_rows": int((frame.rows["ownership"] == kind).sum())
+                for kind in (ASSUMED, STATED, ENDED, CONTESTED)
+            }
+        )
         return frame
 
     return crm_customer_prosthesis

@@ -22,7 +22,7 @@ def reports_etl(settings: Settings) -> dg.Definitions:
     Every quarter of an hour the schedule asks for one run over the hours from now minus the lookback to the open
     one. Ticks missed while the daemon was down are not made up for one by one.
     """
-    selected = [keys.CRM_EXTRACT, keys.TELEMETRY_EXTRACT, keys.MART]
+    selected = list(keys.PUBLISHED)
     if settings.rollup == "platform":
         selected.append(keys.HOURLY_STATS)
     job = dg.define_asset_job(

@@ -42,14 +42,23 @@ class Hourly:
     def asset(self, *, metadata: Mapping[str, Any], **options: Any) -> AssetDecorator:
         """`@dg.asset` for an hourly asset."""
         decorator: AssetDecorator = dg.asset(
-            metadata={"dagster/table_name": table_name(options["key"]), **metadata},
-            partitions_def=self.partitions,
-            backfill_policy=dg.BackfillPolicy.multi_run(HOURS_PER_BACKFILL_RUN),
-            retry_policy=dg.RetryPolicy(max_retries=3, delay=120) if self.retries else None,
-            pool=POOL,
-            **options,
+            metadata={"dagster/table_name": table_name(options["key"]), **metadata}, **self._shared, **options
         )
         return decorator
+
+    def multi_asset(self, **options: Any) -> AssetDecorator:
+        """`@dg.multi_asset` for hourly assets that come from one computation."""
+        decorator: AssetDecorator = dg.multi_asset(**self._shared, **options)
+        return decorator
+
+    @property
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "partitions_def": self.partitions,
+            "backfill_policy": dg.BackfillPolicy.multi_run(HOURS_PER_BACKFILL_RUN),
+            "retry_policy": dg.RetryPolicy(max_retries=3, delay=120) if self.retries else None,
+            "pool": POOL,
+        }
 
 
 def hours_of(context: dg.AssetExecutionContext) -> list[datetime]:

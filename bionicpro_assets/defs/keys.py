@@ -22,7 +22,11 @@ HOURLY_STATS = dg.AssetKey(["telemetry", "hourly_stats"])
 CRM_EXTRACT = dg.AssetKey(["staging", "crm_customer_prosthesis"])
 TELEMETRY_EXTRACT = dg.AssetKey(["staging", "hourly_telemetry"])
 JOURNAL = dg.AssetKey(["storage", "publications"])
+QUARANTINE = dg.AssetKey(["quarantine", "rejected_telemetry"])
 MART = dg.AssetKey(["reports", "user_prosthesis_stats"])
+
+# Assets whose rows are published by the hour in ClickHouse.
+PUBLISHED = (CRM_EXTRACT, TELEMETRY_EXTRACT, QUARANTINE, MART)
 
 
 def table_name(key: dg.AssetKey) -> str:

@@ -32,7 +32,7 @@ def maintenance(settings: Settings) -> dg.Definitions:
         grace = timedelta(hours=settings.sweep_grace_hours)
         metadata: dict[str, int] = {}
         with clear_failure():
-            for key in (keys.CRM_EXTRACT, keys.TELEMETRY_EXTRACT, keys.MART):
+            for key in keys.PUBLISHED:
                 swept = sweep(bionicpro_clickhouse.clickhouse, keys.table_name(key), replaced_grace=grace)
                 for reason in ("replaced", "never committed"):
                     metadata[f"{swept.table}: rows {reason}"] = swept.rows[reason]

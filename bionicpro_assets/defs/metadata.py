@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.hours import partition_key
 from bionicpro_assets.load.columns import Column
 from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.load.table import HourlyTable
@@ -79,10 +80,15 @@ def column_lineage(deps: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dic
     }
 
 
-def add_rows_per_hour(context: dg.AssetExecutionContext, counts: Mapping[str, int]) -> None:
-    """Give the materialisation of every partition its own row count; the rest is shared by the window."""
-    for key, count in counts.items():
-        context.add_asset_metadata({"dagster/partition_row_count": count}, partition_key=key)
+def add_per_hour(
+    context: dg.AssetExecutionContext, frame: HourlyFrame, key: dg.AssetKey, **more: Mapping[datetime, Any]
+) -> None:
+    """Give the materialisation of every partition its own row count, and more by name; the rest is the window's."""
+    for hour, count in frame.rows_per_hour().items():
+        own = {name: values[hour] for name, values in more.items() if hour in values}
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": count, **own}, asset_key=key, partition_key=partition_key(hour)
+        )
 
 
 def _plain(value: object) -> str | int | float | bool | None:

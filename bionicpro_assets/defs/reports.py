@@ -1,14 +1,17 @@
-"""The mart: telemetry joined with the people who wear the prostheses."""
+"""The mart: telemetry joined with the people who wear the prostheses; and the quarantine, what can't be joined."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
+import polars as pl
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
+from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
+from bionicpro_assets.defs.resources import ClickHouseResource
 from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.hours import partition_key
+from bionicpro_assets.load.quarantine import with_first_rejected
 from bionicpro_assets.transform.join import FROM_CRM, NUMBERS, join_telemetry_with_customers
 
 LINEAGE = {
@@ -20,56 +23,86 @@ LINEAGE = {
     "report_hour": [(keys.TELEMETRY_EXTRACT, "hour_start")],
     "source_updated_at": [(keys.TELEMETRY_EXTRACT, "updated_at")],
 }
-UNMATCHED_SAMPLE = 20
+REJECTED_LINEAGE = {column: [(keys.TELEMETRY_EXTRACT, column)] for column in ["hour_start", "chip_id", *NUMBERS]} | {
+    "reason": [(keys.TELEMETRY_EXTRACT, "chip_id"), (keys.CRM_EXTRACT, "chip_id"), (keys.CRM_EXTRACT, "ownership")]
+}
+MART_DESCRIPTION = """What every prosthesis did in every hour, with the patient who wore it: the table all reports read.
+
+One row per prosthesis and hour: movements and how many succeeded, response times, battery, temperature, errors and
+warnings, beside the patient's name and the model. A measurement that didn't happen in the hour is 0. Hours are in the
+report time zone. Telemetry that can't be attributed, or whose values are impossible, isn't here: it is in
+`quarantine/rejected_telemetry`, with the reason. Rows are kept for 365 days.
+
+Stands for the Airflow tasks `transform_and_join` and, with the ClickHouse IO manager, `load_to_clickhouse`."""
+QUARANTINE_DESCRIPTION = """Telemetry that isn't in the reports, and why: one row per chip and hour.
+
+Either nobody is known to have worn the chip in the hour, or a value is impossible (more successful movements than
+movements, a percentage above 100, and the like). Nothing has to be done here: when the cause is gone, because the CRM
+has learnt the chip or the source was corrected, the hour is loaded again and the row moves to the reports by itself."""
+SAMPLE = 20
+# Chips of one hour that its materialisation names; the sensor of late hours asks the CRM for them.
+CHIPS_NAMED = 1000
 
 
 def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
-    """The mart that all reports read."""
+    """The mart that all reports read, and the quarantine beside it: one join makes both."""
 
-    @hourly.asset(
-        key=keys.MART,
-        ins={"crm": dg.AssetIn(key=keys.CRM_EXTRACT), "telemetry": dg.AssetIn(key=keys.TELEMETRY_EXTRACT)},
-        io_manager_key=keys.CLICKHOUSE_IO_MANAGER,
-        group_name="reports",
-        owners=["team:reports"],
-        kinds={"polars", "clickhouse"},
-        tags={"airflow_task": "transform_and_join"},
-        metadata={**column_lineage(LINEAGE), "report_timezone": report_timezone},
-    )
-    def user_prosthesis_stats(
-        context: dg.AssetExecutionContext, crm: HourlyFrame, telemetry: HourlyFrame
-    ) -> HourlyFrame:
-        """What every prosthesis did in every hour, with the patient who wears it: the table all reports read.
-
-        One row per prosthesis and hour: movements and how many succeeded, response times, battery, temperature,
-        errors and warnings, beside the patient's name and the model. A measurement that didn't happen in the
-        hour is 0. Hours are in the report time zone. Telemetry whose chip the CRM doesn't know is counted as
-        `unmatched_rows` and isn't here. Rows are kept for 365 days.
-
-        Stands for the Airflow tasks `transform_and_join` and, with the ClickHouse IO manager, `load_to_clickhouse`.
-        """
-        with clear_failure():
-            hours_of(context)
-            joined = join_telemetry_with_customers(
-                crm.rows, telemetry.rows, report_timezone=report_timezone, processed_at=datetime.now(UTC)
-            )
-        frame = HourlyFrame(joined.rows, telemetry.read_at)
-        unmatched = HourlyFrame(joined.unmatched, telemetry.read_at)
-        add_rows_per_hour(context, {partition_key(h): n for h, n in frame.rows_per_hour().items()})
-        for hour, count in unmatched.rows_per_hour().items():
-            context.add_asset_metadata({"unmatched_rows_of_hour": count}, partition_key=partition_key(hour))
-        chips = joined.unmatched["chip_id"].unique().sort()
-        context.add_output_metadata(
-            {
-                "unmatched_rows": joined.unmatched.height,
-                "unmatched_chips": chips.head(UNMATCHED_SAMPLE).to_list(),
-            }
+    def out(key: dg.AssetKey, description: str, **metadata: object) -> dg.AssetOut:
+        return dg.AssetOut(
+            key=key,
+            description=description,
+            io_manager_key=keys.CLICKHOUSE_IO_MANAGER,
+            group_name="reports",
+            owners=["team:reports"],
+            kinds={"polars", "clickhouse"},
+            tags={"airflow_task": "transform_and_join"},
+            metadata={"dagster/table_name": keys.table_name(key), **metadata},
         )
-        if len(chips):
-            context.log.warning(
-                f"{joined.unmatched.height} rows of telemetry are from {len(chips)} chips that the CRM doesn't know, "
-                f"like {chips[0]}; they are in {keys.table_name(keys.TELEMETRY_EXTRACT)} and not in the reports."
-            )
-        return frame
 
-    return user_prosthesis_stats
+    @hourly.multi_asset(
+        name="transform_and_join",
+        ins={"crm": dg.AssetIn(key=keys.CRM_EXTRACT), "telemetry": dg.AssetIn(key=keys.TELEMETRY_EXTRACT)},
+        outs={
+            "rejected_telemetry": out(keys.QUARANTINE, QUARANTINE_DESCRIPTION, **column_lineage(REJECTED_LINEAGE)),
+            "user_prosthesis_stats": out(
+                keys.MART, MART_DESCRIPTION, report_timezone=report_timezone, **column_lineage(LINEAGE)
+            ),
+        },
+    )
+    def transform_and_join(
+        context: dg.AssetExecutionContext,
+        crm: HourlyFrame,
+        telemetry: HourlyFrame,
+        bionicpro_clickhouse: ClickHouseResource,
+    ) -> Iterator[dg.Output[HourlyFrame]]:
+        now = datetime.now(UTC)
+        with clear_failure():
+            hours = hours_of(context)
+            joined = join_telemetry_with_customers(
+                crm.rows, telemetry.rows, report_timezone=report_timezone, processed_at=now
+            )
+            rejected = with_first_rejected(bionicpro_clickhouse.clickhouse, joined.rejected, hours, now=now)
+        # First what is kept aside: at no moment a row is in neither of the two for good.
+        yield _quarantined(context, HourlyFrame(rejected, telemetry.read_at))
+        frame = HourlyFrame(joined.rows, telemetry.read_at)
+        assumed = {hour: joined.assumed.get(hour, 0) for hour in hours}
+        add_per_hour(context, frame, keys.MART, assumed_rows_of_hour=assumed)
+        more = {"rejected_rows": rejected.height, "assumed_rows": sum(assumed.values())}
+        yield dg.Output(frame, "user_prosthesis_stats", metadata=more)
+
+    return transform_and_join
+
+
+def _quarantined(context: dg.AssetExecutionContext, frame: HourlyFrame) -> dg.Output[HourlyFrame]:
+    """The output of the quarantine, with its reasons counted and its chips named hour by hour."""
+    by_hour = frame.rows.filter(pl.col("no_wearer") == 1).group_by("hour_start").agg(pl.col("chip_id").sort())
+    chips = {hour: named[:CHIPS_NAMED] for hour, named in by_hour.iter_rows()}
+    add_per_hour(context, frame, keys.QUARANTINE, rejected_chips={hour: chips.get(hour, []) for hour in frame.hours})
+    reasons = frame.rows.group_by("reason").len().sort("len", descending=True).head(SAMPLE)
+    if not frame.rows.is_empty():
+        why = "; ".join(f"{count} because {reason}" for reason, count in reasons.iter_rows())
+        context.log.warning(
+            f"{frame.rows.height} rows of telemetry are set aside in {keys.table_name(keys.QUARANTINE)}, and aren't in "
+            f"the reports: {why}"
+        )
+    return dg.Output(frame, "rejected_telemetry", metadata={"reasons": dict(reasons.iter_rows())})

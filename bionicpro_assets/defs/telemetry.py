@@ -6,7 +6,7 @@ import dagster as dg
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
+from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
 from bionicpro_assets.defs.resources import PostgresResource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
 from bionicpro_assets.frames import HourlyFrame
@@ -112,14 +112,15 @@ def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
     ) -> HourlyFrame:
         """Telemetry by the hour as it was read: one row per chip and hour, whoever wears the chip.
 
-        Telemetry of a chip that the CRM doesn't know is here too, and nowhere else: compare with the reports to
-        see what found no wearer. Empty cells are measurements that didn't happen in the hour.
+        Nothing is left out: what can't be in the reports, because nobody is known to have worn the chip or because
+        its values are impossible, is here as it was read, and in `quarantine/rejected_telemetry` with the reason.
+        Empty cells are measurements that didn't happen in the hour.
 
         Stands for the Airflow task `extract_telemetry_data`.
         """
         with clear_failure():
             frame = extract_hourly_telemetry(bionicpro_telemetry_db.source, hours_of(context))
-        add_rows_per_hour(context, {partition_key(h): n for h, n in frame.rows_per_hour().items()})
+        add_per_hour(context, frame, keys.TELEMETRY_EXTRACT)
         return frame
 
     return hourly_telemetry

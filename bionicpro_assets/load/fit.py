@@ -66,7 +66,9 @@ def _bad_values(rows: pl.DataFrame, column: Column) -> str | None:
             low, high = _integer_range(dtype)
             checks[f"outside {low} to {high}"] = ~value.is_between(low, high)
         case pl.Float32() | pl.Float64():
-            checks["NaN or infinite"] = ~value.is_finite()
+            # A nullable column keeps what the source had, as it was read; what must be a number is not null either.
+            if not column.nullable:
+                checks["NaN or infinite"] = ~value.is_finite()
             if column.base == "Float32":
                 checks["too large for Float32"] = value.is_finite() & value.cast(pl.Float32).is_infinite()
         case pl.Datetime():

@@ -121,6 +121,12 @@ class HourlyTable:
         )
         return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
 
+    def visible(self, clickhouse: ClickHouse, where: str, parameters: Mapping[str, Any]) -> pl.DataFrame:
+        """The rows that readers see and a condition picks, in the table's own types."""
+        columns = ", ".join(map(_as_arrow, self.columns))
+        frame = clickhouse.frame(f"SELECT {columns} FROM {self.name} WHERE {where}", parameters)  # noqa: S608 - own names
+        return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
+
     def checksums(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> dict[datetime, int]:
         """ClickHouse's checksum of every hour that has rows: the sum of cityHash64 over all columns."""
         hashed = _hash([c.name for c in self.columns])

@@ -1,5 +1,6 @@
-"""The join: hourly telemetry with the customers who wear the prostheses. Pure polars, no I/O."""
+"""The join: hourly telemetry with the customers who wear the prostheses, and what can't be joined. Pure polars."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -7,6 +8,8 @@ import polars as pl
 
 from bionicpro_assets.errors import DataError
 from bionicpro_assets.hours import describe
+from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, WORN
+from bionicpro_assets.transform.validate import REASON, with_reason
 
 KEY = ["hour_start", "chip_id"]
 
@@ -42,24 +45,35 @@ FROM_CRM = {
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+# Why telemetry has no wearer, by what the CRM extract says of the chip in that hour.
+NO_WEARER = {
+    ENDED: "the CRM has stopped naming a wearer of the chip",
+    CONTESTED: "the CRM names several prostheses for the chip",
+}
+UNKNOWN_CHIP = "the CRM doesn't know the chip"
+
+
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The mart's rows, and the telemetry that found no customer.
+    """The mart's rows, and the telemetry that can't be among them. Every row of telemetry is in one of the two.
 
     Attributes:
         rows: One row per prosthesis and hour, the mart's columns and `hour_start`. Integers are Int64 and
             reals Float64: whether they fit the table's narrower types is checked when they are published.
-        unmatched: The rows of telemetry whose chip the CRM doesn't know in that hour.
+        rejected: Rows of telemetry that break a rule, or whose chip nobody is known to have worn in the hour; with
+            `reason`, all that is wrong in words, and `no_wearer`, whether that is among it.
+        assumed: Of `rows`, how many per hour have a wearer whom the CRM didn't name in the hour.
     """
 
     rows: pl.DataFrame
-    unmatched: pl.DataFrame
+    rejected: pl.DataFrame
+    assumed: Mapping[datetime, int]
 
 
 def join_telemetry_with_customers(
     crm: pl.DataFrame, telemetry: pl.DataFrame, *, report_timezone: str, processed_at: datetime
 ) -> Joined:
-    """Inner join on hour and chip.
+    """Inner join on hour and chip of the rows that hold, with the wearers of the hour.
 
     Args:
         crm: Rows of `staging.crm_customer_prosthesis`.
@@ -68,13 +82,16 @@ def join_telemetry_with_customers(
         processed_at: The `etl_processed_at` of all rows.
 
     Raises:
-        DataError: A chip stands twice in an hour, in the CRM or in the telemetry: which row is right can't be
-            told, and taking both would double the hour.
+        DataError: A chip has two wearers in an hour, or two rows of telemetry: which is right can't be told, and
+            taking both would double the hour.
     """
     fitted = crm.filter(pl.col("chip_id").is_not_null())
-    _refuse_duplicates(fitted, "The CRM names more than one prosthesis for the same chip")
+    worn = fitted.filter(pl.col("ownership").is_in(WORN))
+    _refuse_duplicates(worn, "The CRM extract names more than one wearer of the same chip")
     _refuse_duplicates(telemetry, "The telemetry has more than one row for the same chip and hour")
-    matched = telemetry.join(fitted, on=KEY, how="inner", validate="1:1")
+    judged = with_reason(telemetry)
+    held = judged.filter(pl.col(REASON).is_null())
+    matched = held.join(worn, on=KEY, how="inner", validate="1:1")
     local = pl.col("hour_start").dt.convert_time_zone(report_timezone)
     rows = matched.select(
         "prosthesis_id",
@@ -87,7 +104,22 @@ def join_telemetry_with_customers(
         pl.col("updated_at").fill_null(EPOCH).alias("source_updated_at"),
         pl.lit(processed_at).cast(pl.Datetime("us", "UTC")).alias("etl_processed_at"),
     )
-    return Joined(rows, telemetry.join(fitted, on=KEY, how="anti"))
+    assumed = matched.filter(pl.col("ownership") == ASSUMED).group_by("hour_start").len()
+    return Joined(rows, _rejected(judged, fitted), dict(assumed.iter_rows()))
+
+
+def _rejected(judged: pl.DataFrame, fitted: pl.DataFrame) -> pl.DataFrame:
+    """The rows that break a rule or have no wearer, with the reasons."""
+    verdicts = fitted.select(*KEY, "ownership").unique(KEY)
+    known = judged.join(verdicts, on=KEY, how="left")
+    no_wearer = ~pl.col("ownership").is_in(WORN).fill_null(False)
+    why = pl.when(no_wearer).then(pl.col("ownership").replace_strict(NO_WEARER, default=UNKNOWN_CHIP))
+    return (
+        known.with_columns(no_wearer=no_wearer)
+        .with_columns(pl.concat_str(why, REASON, separator="; ", ignore_nulls=True).alias(REASON))
+        .filter(pl.col("no_wearer") | (pl.col(REASON) != ""))
+        .drop("ownership")
+    )
 
 
 def _refuse_duplicates(rows: pl.DataFrame, claim: str) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from bionicpro_assets.extract.crm import extract_crm
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.crm_history import extract_crm_hours
 from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.sweep import sweep
 from bionicpro_assets.load.table import HourlyTable
@@ -62,7 +62,7 @@ def load_window(
             publish(clickhouse, name, frame, run_id=run_id, batch_size=50)
             return HourlyTable.of(clickhouse, name).load(clickhouse, hours)
 
-        wearers = put(CRM, extract_crm(crm, hours))
+        wearers = put(CRM, extract_crm_hours(crm, clickhouse, hours))
         readings = put(TELEMETRY, extract_hourly_telemetry(telemetry, hours))
         joined = join_telemetry_with_customers(
             wearers.rows, readings.rows, report_timezone="UTC", processed_at=datetime.now(UTC)

@@ -1,6 +1,7 @@
 """Source databases to write rows into, and what SQL on them says the mart must hold."""
 
 import struct
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,12 +25,19 @@ COMPARED = [
 ]  # fmt: skip
 
 # Written from the data contract, on the tables and not on the views that the extracts read.
-WEARERS = """
-    SELECT p.chip_id, c.external_id, p.prosthesis_id,
-           c.last_name || ' ' || c.first_name || CASE WHEN c.middle_name IS NULL THEN '' ELSE ' ' || c.middle_name END,
-           m.model_name, c.email, c.region, coalesce(c.branch, ''), m.category, p.serial_number
-    FROM crm.customers c JOIN crm.prostheses p USING (customer_id) JOIN crm.prosthesis_models m USING (model_id)
+OWNERS = """
+    SELECT p.chip_id, c.external_id, p.prosthesis_id FROM crm.customers c JOIN crm.prostheses p USING (customer_id)
     WHERE p.chip_id IS NOT NULL
+"""
+PEOPLE = """
+    SELECT external_id,
+           last_name || ' ' || first_name || CASE WHEN middle_name IS NULL THEN '' ELSE ' ' || middle_name END,
+           email, region, coalesce(branch, '')
+    FROM crm.customers
+"""
+UNITS = """
+    SELECT p.prosthesis_id, m.model_name, m.category, p.serial_number
+    FROM crm.prostheses p JOIN crm.prosthesis_models m USING (model_id)
 """
 HOURS = """
     SELECT chip_id, extract(epoch FROM hour_start)::bigint,
@@ -108,6 +116,8 @@ class Sources:
             "avg_actuator_temp": 33.333, "max_actuator_temp": 36.6, "error_count": 3, "warning_count": 5,
             "avg_myo_amplitude": 55.555, "avg_connection_quality": 97.25,
         } | columns  # fmt: skip
+        if "successful_movements" not in columns and values["movements_count"] is not None:
+            values["successful_movements"] = min(90, values["movements_count"])
         names = ", ".join(values)
         self.in_telemetry(
             f"INSERT INTO telemetry.hourly_stats (chip_id, hour_start, {names}) "
@@ -117,9 +127,28 @@ class Sources:
             (chip, hour, *values.values()),
         )
 
-    def expected_mart(self, first: datetime, last: datetime, zone: str = "UTC") -> list[tuple[Any, ...]]:
-        """What the mart must hold for the hours first … last: COMPARED, sorted, reals as the nearest Float32."""
-        wearers = {row[0]: row[1:] for row in self.in_crm(WEARERS)}
+    def owners(self) -> dict[str, tuple[str, int]]:
+        """User and prosthesis of every chip, by the CRM of now."""
+        return {row[0]: (row[1], row[2]) for row in self.in_crm(OWNERS)}
+
+    def wearers(self, owners: Mapping[str, tuple[str, int]]) -> dict[str, tuple[Any, ...]]:
+        """What the CRM of now says of the users and prostheses that these chips had at another time."""
+        people = {row[0]: row[1:] for row in self.in_crm(PEOPLE)}
+        units = {row[0]: row[1:] for row in self.in_crm(UNITS)}
+        found = {}
+        for chip, (user, prosthesis) in owners.items():
+            (name, email, region, branch), (model, category, serial) = people[user], units[prosthesis]
+            found[chip] = (user, prosthesis, name, model, email, region, branch, category, serial)
+        return found
+
+    def expected_mart(
+        self, first: datetime, last: datetime, zone: str = "UTC", owners: Mapping[str, tuple[str, int]] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """What the mart must hold for the hours first … last: COMPARED, sorted, reals as the nearest Float32.
+
+        Chips belong to whom the CRM names now, or to `owners`.
+        """
+        wearers = self.wearers(self.owners() if owners is None else owners)
         rows = []
         for chip, seconds, *n in self.in_telemetry(HOURS, (first, last)):
             if chip not in wearers:

@@ -11,6 +11,7 @@ from bionicpro_assets.errors import SourceError
 from bionicpro_assets.extract.crm import extract_crm
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
+from bionicpro_assets.load.crm_history import extract_crm_hours
 from bionicpro_assets_tests.integration.sources import Sources, execute
 
 HOUR = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -51,10 +52,10 @@ def said(call, *arguments) -> str:
     return message
 
 
-def test_every_hour_of_the_window_gets_the_crms_answer(sources):
+def test_every_hour_of_the_window_gets_the_crms_answer(sources, clickhouse):
     sources.add_wearer("C1", "anna")
     sources.add_wearer(None, "boris", middle_name=None)
-    frame = extract_crm(sources.crm, [HOUR, NEXT])
+    frame = extract_crm_hours(sources.crm, clickhouse, [HOUR, NEXT])
     rows = sorted(frame.rows.select("hour_start", "user_id", "chip_id", "customer_full_name").iter_rows(), key=str)
     assert rows == [
         (hour, user, chip, name)
@@ -109,13 +110,13 @@ def test_a_session_says_who_it_is_and_cannot_write(sources):
 def test_a_reader_of_the_two_views_can_do_all_that_is_needed(sources, limited):
     sources.add_wearer("C1", "anna")
     sources.add_hour("C1", HOUR)
-    assert extract_crm(limited.crm, [HOUR]).rows.height == 1
+    assert extract_crm(limited.crm).rows.height == 1
     assert extract_hourly_telemetry(limited.telemetry, [HOUR]).rows.height == 1
 
 
 def test_a_wrong_password(limited):
     wrong = as_user(limited.crm, "").url.replace(SECRET, SECRET + "x")
-    message = said(extract_crm, PostgresSource("crm_db", wrong, "BIONICPRO_CRM_DB_URL"), [HOUR])
+    message = said(extract_crm, PostgresSource("crm_db", wrong, "BIONICPRO_CRM_DB_URL"))
     assert message.startswith("crm_db (local socket/")
     assert 'refuses the connection: password authentication failed for user "limited"' in message
     assert message.endswith("Check BIONICPRO_CRM_DB_URL.")
@@ -139,13 +140,13 @@ def test_a_database_that_doesnt_answer():
 
 def test_a_database_that_doesnt_exist(sources):
     url = sources.crm.url.replace("/crm_", "/nowhere_")
-    message = said(extract_crm, PostgresSource("crm_db", url, "BIONICPRO_CRM_DB_URL"), [HOUR])
+    message = said(extract_crm, PostgresSource("crm_db", url, "BIONICPRO_CRM_DB_URL"))
     assert "does not exist" in message
 
 
 def test_a_view_that_is_missing(sources):
     sources.in_crm("DROP VIEW crm.v_customer_prosthesis")
-    message = said(extract_crm, sources.crm, [HOUR])
+    message = said(extract_crm, sources.crm)
     assert "crm_db" in message
     assert "there is no crm.v_customer_prosthesis" in message
 
@@ -173,7 +174,7 @@ def test_columns_that_are_missing_or_of_another_type_are_all_named(sources):
 
 def test_a_permission_that_is_missing(sources, limited):
     sources.in_crm("REVOKE ALL ON crm.v_customer_prosthesis FROM limited")
-    message = said(extract_crm, limited.crm, [HOUR])
+    message = said(extract_crm, limited.crm)
     assert "permission denied for view v_customer_prosthesis. Grant it to the user of BIONICPRO_CRM_DB_URL." in message
 
 

@@ -77,15 +77,13 @@ def test_every_column_of_the_mart_but_the_stamps_has_its_lineage(loaded):
 
 
 def test_telemetry_without_a_wearer_is_counted_and_named(loaded):
-    found = materialisations(loaded, keys.MART)
-    assert found[partition_key(FIRST)]["unmatched_rows"] == 1
-    assert found[partition_key(FIRST)]["unmatched_chips"] == ["UNKNOWN"]
-    assert found[partition_key(FIRST)]["unmatched_rows_of_hour"] == 1
-    assert found[partition_key(OPEN)]["unmatched_rows_of_hour"] == 0
-    _, rows = loaded.clickhouse.rows(
-        "SELECT chip_id FROM staging.hourly_telemetry WHERE chip_id NOT IN (SELECT chip_id FROM reports.user_prosthesis_stats)"
-    )
-    assert rows == [("UNKNOWN",)], "and it can be looked at"
+    assert materialisations(loaded, keys.MART)[partition_key(FIRST)]["rejected_rows"] == 1
+    found = materialisations(loaded, keys.QUARANTINE)
+    assert found[partition_key(FIRST)]["rejected_chips"] == ["UNKNOWN"]
+    assert found[partition_key(OPEN)]["rejected_chips"] == []
+    assert found[partition_key(OPEN)]["reasons"] == {"the CRM doesn't know the chip": 1}
+    _, rows = loaded.clickhouse.rows("SELECT chip_id, reason, no_wearer FROM quarantine.rejected_telemetry")
+    assert rows == [("UNKNOWN", "the CRM doesn't know the chip", 1)], "and it can be looked at"
 
 
 def test_nobodys_name_address_or_password_is_in_any_event(loaded):
@@ -113,7 +111,9 @@ def test_a_range_into_the_future_is_refused(platform, monkeypatch, ahead):
 
 def test_the_mart_alone_needs_its_extracts_loaded_before(platform, sources, monkeypatch):
     monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
-    result = platform.materialise(["reports/user_prosthesis_stats"], partition_key(FIRST), partition_key(OPEN))
+    result = platform.materialise(
+        ["reports/user_prosthesis_stats", "quarantine/rejected_telemetry"], partition_key(FIRST), partition_key(OPEN)
+    )
     assert not result.success
     (failure,) = [e for e in result.all_events if e.is_step_failure]
     description = failure.step_failure_data.user_failure_data.description

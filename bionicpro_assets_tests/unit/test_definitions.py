@@ -69,6 +69,12 @@ SNAPSHOT = {
     "staging/hourly_telemetry": hourly(
         "telemetry", ["telemetry/hourly_stats"], ["clickhouse", "postgres"], "extract_telemetry_data"
     ),
+    "quarantine/rejected_telemetry": hourly(
+        "reports",
+        ["staging/crm_customer_prosthesis", "staging/hourly_telemetry"],
+        ["clickhouse", "polars"],
+        "transform_and_join",
+    ),
     "reports/user_prosthesis_stats": hourly(
         "reports",
         ["staging/crm_customer_prosthesis", "staging/hourly_telemetry"],
@@ -97,7 +103,9 @@ def test_a_roll_up_that_somebody_else_runs_is_an_external_asset(settings, monkey
     changed = source("telemetry", deps=["telemetry/raw_telemetry"])
     assert snapshot(definitions) == SNAPSHOT | {"telemetry/hourly_stats": changed}
     selected = definitions.resolve_job_def(keys.JOB).asset_layer.executable_asset_keys
-    assert {key.to_user_string() for key in selected} == {k for k in SNAPSHOT if k.startswith(("staging/", "reports/"))}
+    assert {key.to_user_string() for key in selected} == {
+        k for k in SNAPSHOT if k.startswith(("staging/", "quarantine/", "reports/"))
+    }
 
 
 def test_every_asset_says_what_it_is(settings):

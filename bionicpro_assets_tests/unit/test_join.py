@@ -27,6 +27,7 @@ CRM_SCHEMA = {
     "chip_id": pl.String,
     "prosthesis_model": pl.String,
     "prosthesis_category": pl.String,
+    "ownership": pl.String,
 }
 TELEMETRY_SCHEMA = {
     "hour_start": HOUR_DTYPE,
@@ -63,6 +64,7 @@ def wearer(chip: str | None, user: str = "anna", prosthesis: int = 7, hour: date
         "chip_id": chip,
         "prosthesis_model": "Hand 300",
         "prosthesis_category": "hand",
+        "ownership": "named",
     }
     return row | other
 
@@ -165,13 +167,13 @@ def test_a_source_that_doesnt_say_when_it_changed_says_1970():
 def test_a_prosthesis_without_a_chip_matches_nothing():
     joined = join([wearer(None), wearer(None, prosthesis=8)], [hour_of("C1")])
     assert joined.rows.is_empty()
-    assert joined.unmatched["chip_id"].to_list() == ["C1"]
+    assert joined.rejected["chip_id"].to_list() == ["C1"]
 
 
 def test_telemetry_that_finds_no_wearer_is_handed_back():
     joined = join([wearer("C1")], [hour_of("C1"), hour_of("C2"), hour_of("C3")])
     assert joined.rows["chip_id"].to_list() == ["C1"]
-    assert sorted(joined.unmatched["chip_id"]) == ["C2", "C3"]
+    assert sorted(joined.rejected["chip_id"]) == ["C2", "C3"]
 
 
 def test_the_wearer_is_the_one_of_the_hour():
@@ -182,7 +184,7 @@ def test_the_wearer_is_the_one_of_the_hour():
 
 
 def test_a_chip_that_stands_twice_is_refused_on_either_side():
-    with pytest.raises(DataError, match="more than one prosthesis for the same chip.*C1"):
+    with pytest.raises(DataError, match="more than one wearer of the same chip.*C1"):
         join([wearer("C1"), wearer("C1", user="boris", prosthesis=8)], [hour_of("C1")])
     with pytest.raises(DataError, match="more than one row for the same chip and hour.*C1"):
         join([wearer("C1")], [hour_of("C1"), hour_of("C1")])
@@ -222,7 +224,10 @@ hours = st.sampled_from([HOUR, HOUR + timedelta(hours=1), HOUR + timedelta(hours
 def test_random_rows_join_as_a_plain_loop_does(crm, telemetry, zone):
     joined = join(
         [wearer(chip, f"user{n}", n, hour) for (hour, chip), n in crm.items()],
-        [hour_of(chip, hour, movements_count=n) for (hour, chip), n in telemetry.items()],
+        [
+            hour_of(chip, hour, movements_count=n, successful_movements=0, success_rate=0.0)
+            for (hour, chip), n in telemetry.items()
+        ],
         zone,
     )
     expected, lost = [], []
@@ -234,4 +239,4 @@ def test_random_rows_join_as_a_plain_loop_does(crm, telemetry, zone):
         expected.append((hour, chip, f"user{n}", n, local.date(), local.hour, movements or 0))
     columns = ["hour_start", "chip_id", "user_id", "prosthesis_id", "report_date", "report_hour", "movements_count"]
     assert sorted(joined.rows.select(columns).iter_rows()) == sorted(expected)
-    assert sorted(joined.unmatched.select("hour_start", "chip_id").iter_rows()) == sorted(lost)
+    assert sorted(joined.rejected.select("hour_start", "chip_id").iter_rows()) == sorted(lost)

@@ -89,7 +89,7 @@ def test_the_mart_lists_the_columns_one_can_select(ui: Ui, page: Page):
 def test_a_load_is_told_without_naming_anybody(ui: Ui, page: Page, asset: str, view: str):
     hour = max(hour for hours in materialised(ui).values() for hour in hours)
     page.goto(f"{ui.url}/assets/{asset}?view={view}&partition={hour}")
-    for label in ["preview", "hours", "source_read_at", *(["unmatched_rows"] if asset == MART else [])]:
+    for label in ["preview", "hours", "source_read_at", *(["rejected_rows"] if asset == MART else [])]:
         expect(page.get_by_role("row").filter(has=page.get_by_text(label, exact=True)).first).to_be_visible()
     expect(page.get_by_text("CHIP-000001", exact=True).first).to_be_visible()  # a row of the preview
     page.get_by_text("CHIP-000001", exact=True).first.scroll_into_view_if_needed()

@@ -1,5 +1,6 @@
 -- What stands under the names this project wants for its views: a table there is somebody's data.
 SELECT database || '.' || name AS full_name, engine
 FROM system.tables
-WHERE (database, name) IN (('reports', 'user_prosthesis_stats'), ('staging', 'crm_customer_prosthesis'), ('staging', 'hourly_telemetry'))
+WHERE (database, name) IN (('reports', 'user_prosthesis_stats'), ('staging', 'crm_customer_prosthesis'), ('staging', 'hourly_telemetry'),
+                           ('quarantine', 'rejected_telemetry'))
   AND engine != 'View'

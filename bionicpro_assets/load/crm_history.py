@@ -1,0 +1,66 @@
+"""The CRM extract of some hours, made of the CRM's answer of now and of what earlier extracts know."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from bionicpro_assets.extract.crm import extract_crm
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.hours import HOUR
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets.transform.crm_history import CLAIM, CrmAnswer, Remembered, attribute, state
+from bionicpro_assets.transform.ownership import CLAIMS, STATED
+
+CRM_EXTRACT = "staging.crm_customer_prosthesis"
+# Chips in one query: a query over HTTP carries its parameters in the URL.
+CHIPS_PER_QUERY = 500
+AT_HOURS = "hour_start IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))"
+
+
+def extract_crm_hours(
+    source: PostgresSource, clickhouse: ClickHouse, hours: Sequence[datetime], *, as_of_now: bool = False
+) -> HourlyFrame:
+    """The CRM extract of the hours: who wore which prosthesis, by all that the CRM ever said and says now.
+
+    Args:
+        source: The CRM.
+        clickhouse: Where earlier extracts are.
+        hours: UTC hours.
+        as_of_now: An operator states that the CRM's answer of now holds for these hours, whatever was said before.
+
+    Raises:
+        SourceError: The CRM can't be read, or its view isn't what the data contract says.
+        ClickHouseError: ClickHouse can't be read.
+        DataError: Earlier extracts changed while they were read.
+    """
+    answer = extract_crm(source)
+    if as_of_now:
+        return state(answer, hours)
+    return attribute(answer, remembered(clickhouse, answer, hours), hours)
+
+
+def remembered(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[datetime]) -> Remembered:
+    """What the extracts of the hours, and of the nearest published hours before and after them, know."""
+    table = HourlyTable.of(clickhouse, CRM_EXTRACT)
+    window = {"since": int(min(hours).timestamp()), "until": int((max(hours) + HOUR).timestamp())}
+    _, (around,) = clickhouse.rows(sql("clickhouse/queries/crm_hours_around.sql"), window)
+    at = {"hours": [int(hour.timestamp()) for hour in hours] + [hour for hour in around if hour]}
+    found = clickhouse.frame(sql("clickhouse/queries/crm_claims.sql"), at)
+    claims = found.rename({"first_ended_at": "ended_at"}).select(pl.col(c).cast(t) for c, t in CLAIMS.items())
+    former = claims.join(answer.rows, on=CLAIM, how="anti")["chip_id"].unique().sort()
+    rows = [
+        table.visible(
+            clickhouse,
+            f"{AT_HOURS} AND chip_id IN {{chips:Array(String)}}",
+            {**at, "chips": chips["chip_id"].to_list()},
+        )
+        for chips in former.to_frame().iter_slices(CHIPS_PER_QUERY)
+    ]
+    stated = table.visible(clickhouse, f"{AT_HOURS} AND ownership = '{STATED}'", at)
+    memory = pl.concat(rows) if rows else stated.clear()
+    newest = memory.sort("hour_start").unique(CLAIM, keep="last", maintain_order=True)
+    return Remembered(claims, newest.select(answer.rows.columns), stated.filter(pl.col("hour_start").is_in(hours)))

@@ -1,0 +1,165 @@
+"""The CRM extract of an hour: what the CRM says now, and what it said before. Pure polars."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+import polars as pl
+
+from bionicpro_assets.errors import DataError
+from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame
+from bionicpro_assets.hours import HOUR
+from bionicpro_assets.transform.ownership import (
+    CLAIMS,
+    CONTESTED,
+    INSTANT,
+    NAMED,
+    NO_CHIP,
+    STATED,
+    WEARER,
+    timelines,
+    wearers,
+)
+
+CLAIM = ["chip_id", *WEARER]
+# What is said of a person; the rest of the CRM's columns is of the prosthesis.
+OF_CUSTOMER = [
+    "user_id",
+    "first_name",
+    "last_name",
+    "middle_name",
+    "customer_full_name",
+    "email",
+    "phone",
+    "region",
+    "branch",
+    "customer_updated_at",
+]
+VERDICT = ["ownership", "worn_since", "named_at", "ended_at"]
+UNDATED = {c: pl.lit(None, INSTANT) for c in VERDICT[1:]}
+
+
+@dataclass(frozen=True, slots=True)
+class CrmAnswer:
+    """What the CRM says at one instant.
+
+    Attributes:
+        rows: The rows of `crm.v_customer_prosthesis`.
+        read_at: When they were read, by the CRM's clock.
+    """
+
+    rows: pl.DataFrame
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What earlier extracts of these hours, and of the nearest ones before and after, know.
+
+    Attributes:
+        claims: Columns as in `ownership.CLAIMS`: who was known to wear which chip, and when.
+        rows: For the claims that the CRM doesn't make any more, the newest row that was loaded of each.
+        stated: Rows that an operator stated, with `hour_start`; they stay as they are.
+    """
+
+    claims: pl.DataFrame
+    rows: pl.DataFrame
+    stated: pl.DataFrame
+
+    @classmethod
+    def nothing(cls, answer: CrmAnswer) -> Self:
+        """Nothing was ever extracted."""
+        rows = answer.rows.clear()
+        stated = rows.with_columns(hour_start=pl.lit(None, HOUR_DTYPE), ownership=pl.lit(STATED), **UNDATED)
+        return cls(CLAIMS.to_frame(), rows, stated)
+
+
+def claims_of(answer: CrmAnswer) -> pl.DataFrame:
+    """The claims of one answer: one for each chip that it names once. Columns as in `ownership.CLAIMS`."""
+    seen = pl.lit(answer.read_at, INSTANT)
+    named = answer.rows.filter(pl.col("chip_id").is_not_null() & pl.col("chip_id").is_unique())
+    return named.select(
+        *CLAIM,
+        # A record from the future, or without a date, proves only the moment at which it was read.
+        since=pl.min_horizontal(pl.col("prosthesis_updated_at").fill_null(seen), seen),
+        seen=seen,
+        ended_at=pl.lit(None, INSTANT),
+    )
+
+
+def attribute(answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime]) -> HourlyFrame:
+    """The extract of the hours: a row for every prosthesis that the CRM names now, or is known to have named.
+
+    A person's columns are those of now wherever the CRM still knows the person; those of a prosthesis are those of now
+    if it still has the same wearer and chip.
+    """
+    now = answer.rows
+    claims = pl.concat([claims_of(answer), remembered.claims.select(CLAIMS.names())])
+    worn = wearers(timelines(claims, present=now["chip_id"].drop_nulls().unique(), read_at=answer.read_at), hours)
+    described = now.filter(pl.col("chip_id").is_not_null())
+    current = worn.join(described, on=CLAIM, how="inner")
+    former = worn.join(described, on=CLAIM, how="anti").join(remembered.rows, on=CLAIM, how="inner")
+    if current.height + former.height != worn.height:
+        raise DataError(
+            "What earlier extracts said of some chips left ClickHouse while it was read; load these hours again.",
+            retryable=True,
+        )
+    columns = ["hour_start", *now.columns, *VERDICT]
+    rows = pl.concat([current.select(columns), _refreshed(former, now).select(columns)])
+    rows = _replaced(rows, _contested(rows, answer, hours).select(columns))
+    rows = _replaced(rows, _refreshed(remembered.stated, now).select(columns))
+    return _extract(rows, answer, hours)
+
+
+def state(answer: CrmAnswer, hours: Sequence[datetime]) -> HourlyFrame:
+    """The extract of the hours as an operator states it: the CRM's answer of now holds, whatever was said before."""
+    fitted = answer.rows.filter(pl.col("chip_id").is_not_null())
+    known_once = pl.col("chip_id").is_unique().over("hour_start")
+    rows = _each_hour(hours, fitted).with_columns(
+        ownership=pl.when(known_once).then(pl.lit(STATED)).otherwise(pl.lit(CONTESTED)),
+        **UNDATED,
+    )
+    return _extract(rows.select("hour_start", *answer.rows.columns, *VERDICT), answer, hours)
+
+
+def _refreshed(rows: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the columns of the person as the CRM has them now, where it knows the person."""
+    people = now.unique("customer_id", keep="any").select("customer_id", pl.struct(OF_CUSTOMER).alias("now"))
+    known = pl.col("now").is_not_null()
+    fresh = (pl.when(known).then(pl.col("now").struct.field(c)).otherwise(pl.col(c)).alias(c) for c in OF_CUSTOMER)
+    return (
+        rows.join(people, on="customer_id", how="left")
+        .with_columns(*fresh)
+        .with_columns(last_updated_at=pl.max_horizontal("customer_updated_at", "prosthesis_updated_at"))
+    )
+
+
+def _contested(rows: pl.DataFrame, answer: CrmAnswer, hours: Sequence[datetime]) -> pl.DataFrame:
+    """Rows of the chips that the CRM names more than once: where nothing better is known of the hour."""
+    fitted = answer.rows.filter(pl.col("chip_id").is_not_null())
+    settled = rows.filter((pl.col("ownership") == NAMED) | (pl.col("hour_start") + HOUR <= answer.read_at))
+    return (
+        _each_hour(hours, fitted.filter(~pl.col("chip_id").is_unique()))
+        .join(settled, on=["hour_start", "chip_id"], how="anti")
+        .with_columns(ownership=pl.lit(CONTESTED), **UNDATED)
+    )
+
+
+def _replaced(rows: pl.DataFrame, better: pl.DataFrame) -> pl.DataFrame:
+    if better.is_empty():
+        return rows
+    return pl.concat([rows.join(better, on=["hour_start", "chip_id"], how="anti"), better])
+
+
+def _extract(rows: pl.DataFrame, answer: CrmAnswer, hours: Sequence[datetime]) -> HourlyFrame:
+    """With the prostheses that have no chip, in every hour in which none is known for them."""
+    unfitted = _each_hour(hours, answer.rows.filter(pl.col("chip_id").is_null()))
+    unfitted = unfitted.join(rows, on=["hour_start", "prosthesis_id"], how="anti").with_columns(
+        ownership=pl.lit(NO_CHIP), **UNDATED
+    )
+    return HourlyFrame(pl.concat([rows, unfitted.select(rows.columns)]), dict.fromkeys(hours, answer.read_at))
+
+
+def _each_hour(hours: Sequence[datetime], rows: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame({"hour_start": list(hours)}, schema={"hour_start": HOUR_DTYPE}).join(rows, how="cross")

@@ -1,0 +1,123 @@
+"""Whose hour is it: from what the CRM said at different times, the wearer of every chip in every hour. Pure polars.
+
+The CRM tells only today's wearer of a chip. Each of its answers proves more than its own moment, though: a record that
+was last changed at `since` and is read at `seen` stood unchanged between the two. Such an interval is a claim. The
+claims of all answers known, put on one time line per chip, say who wore it in an hour; docs/ownership.md has the rules
+with a worked example.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from bionicpro_assets.frames import HOUR_DTYPE
+from bionicpro_assets.hours import HOUR
+
+INSTANT = pl.Datetime("us", "UTC")
+WEARER = ["prosthesis_id", "customer_id"]
+
+# What an hour's row says about its wearer.
+NAMED = "named"  # the CRM named this wearer in the hour
+ASSUMED = "assumed"  # it didn't; the nearest answer was taken
+ENDED = "ended"  # the CRM had stopped naming a wearer before the hour: nobody's
+CONTESTED = "contested"  # the CRM names several prostheses for the chip: nobody's
+STATED = "stated"  # an operator gave the hour the CRM's answer of the day it was loaded again
+NO_CHIP = "no chip"
+# Rows that give an hour of telemetry to somebody.
+WORN = [NAMED, ASSUMED, STATED]
+
+CLAIMS = pl.Schema(
+    {
+        "chip_id": pl.String(),
+        "prosthesis_id": pl.Int64(),
+        "customer_id": pl.Int64(),
+        "since": INSTANT,
+        "seen": INSTANT,
+        "ended_at": INSTANT,
+    }
+)
+
+
+def timelines(claims: pl.DataFrame, *, present: pl.Series, read_at: datetime) -> pl.DataFrame:
+    """The claims of every chip as intervals that don't overlap, in order.
+
+    Claims of one wearer that overlap are one interval. A claim that reaches back over a moment at which the
+    CRM named somebody else contradicts itself (its record was dated back): it counts from the moment it was seen.
+    A chip that the answer read at `read_at` doesn't name (`present` are those it does) ended there at the latest. If
+    the same record comes back unchanged, the gap was the view's and not the wearer's, and is closed.
+
+    Args:
+        claims: Columns as in `CLAIMS`.
+        present: Chips that the newest answer names.
+        read_at: When it was read.
+
+    Returns:
+        Columns as in `CLAIMS`, sorted by chip and time.
+    """
+    gone = ~pl.col("chip_id").is_in(present.implode()) & (pl.col("seen") < read_at)
+    ended_now = pl.when(gone).then(pl.min_horizontal("ended_at", pl.lit(read_at, INSTANT))).otherwise("ended_at")
+    last = pl.int_range(pl.len()).over("chip_id") == pl.len().over("chip_id") - 1
+    before = {c: pl.col(c).shift(1).over("chip_id") for c in [*WEARER, "seen", "ended_at"]}
+    same = pl.all_horizontal(pl.col(c) == before[c] for c in WEARER)
+    same &= pl.col("since") <= before["seen"]
+    ordered = claims.sort("chip_id", "seen", "since").with_columns(
+        begins=(~same).fill_null(True), first_seen=pl.col("seen")
+    )
+    intervals = (
+        ordered.with_columns(interval=pl.col("begins").cum_sum())
+        .group_by("interval", "chip_id", *WEARER, maintain_order=True)
+        .agg(
+            pl.col("since").min(),
+            pl.col("seen").max(),
+            # An end within an interval was a gap of the view; what counts is whether its last claim has one.
+            pl.col("ended_at").filter(pl.col("seen") == pl.col("seen").max()).min(),
+            pl.col("first_seen").min(),
+        )
+        .with_columns(ended_at=pl.when(last).then(ended_now).otherwise("ended_at"))
+    )
+    previous = pl.col("seen").shift(1).over("chip_id")
+    credible = previous.is_null() | (pl.col("since") > previous)
+    return intervals.with_columns(since=pl.when(credible).then("since").otherwise("first_seen")).select(CLAIMS.names())
+
+
+def wearers(intervals: pl.DataFrame, hours: Sequence[datetime]) -> pl.DataFrame:
+    """Who wore which chip in each hour: a row for every chip and hour about which anything is known.
+
+    An interval that touches the hour decides, the last one if there are several. Without one: who was named last before
+    the hour, unless the CRM had stopped naming anybody by its end; where nobody ever was named before, who was named
+    first after it.
+
+    Returns:
+        `hour_start`, `chip_id`, `prosthesis_id`, `customer_id`, `ownership`, `worn_since`, `named_at`, `ended_at`.
+        The instants are cut to what matters for the hour, so that looking again later gives the same row.
+    """
+    begins, ends = pl.col("hour_start"), pl.col("hour_start") + HOUR
+    touches = (pl.col("since") < ends) & (pl.col("seen") >= begins)
+    before = pl.col("seen") < begins
+    over = pl.col("ended_at").is_not_null() & (pl.col("ended_at") < ends)
+    # Preference: an interval in the hour, the latest; one before, the latest; one after, the earliest.
+    rank = pl.when(touches).then(0).when(before).then(1).otherwise(2)
+    nearest = pl.when(touches | before).then(-pl.col("since").to_physical()).otherwise(pl.col("since").to_physical())
+    candidates = (
+        pl.DataFrame({"hour_start": list(hours)}, schema={"hour_start": HOUR_DTYPE})
+        .join(intervals.with_columns(alone=pl.len().over("chip_id") == 1), how="cross")
+        .with_columns(rank=rank, nearest=nearest)
+    )
+    # Nearly every chip has one interval: only for the others there is something to choose.
+    several = candidates.filter(~pl.col("alone")).sort("rank", "nearest")
+    first = several.unique(["hour_start", "chip_id"], keep="first", maintain_order=True)
+    chosen = pl.concat([candidates.filter("alone"), first])
+    return chosen.select(
+        "hour_start",
+        "chip_id",
+        *WEARER,
+        ownership=pl.when(touches)
+        .then(pl.lit(NAMED))
+        .when(before & over)
+        .then(pl.lit(ENDED))
+        .otherwise(pl.lit(ASSUMED)),
+        worn_since="since",
+        named_at=pl.when(touches).then(pl.max_horizontal("since", begins)).when(before).then("seen").otherwise("since"),
+        ended_at=pl.when(over & ~(~touches & ~before)).then("ended_at"),
+    )
