@@ -14,6 +14,8 @@ from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.etl import range_tags
 from bionicpro_assets.hours import partition_key
+from bionicpro_assets.launcher import LOCK_TAG
+from bionicpro_assets.locks import held
 from bionicpro_assets.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -52,13 +54,16 @@ class RunOutcome:
 def run_job(settings: Settings, instance: dg.DagsterInstance, hours: Sequence[datetime], run_id: str) -> RunOutcome:
     """Run the job `bionicpro_reports_etl` over the hours, here and now, without waiting for retries."""
     job = build_definitions(settings, retries=False).resolve_job_def(keys.JOB)
-    result = job.execute_in_process(
-        instance=instance,
-        run_id=run_id,
-        tags=range_tags(partition_key(hours[0]), partition_key(hours[-1])),
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        raise_on_error=False,
-    )
+    lock = dagster_home(settings) / "locks" / run_id
+    # Runs wait for this one as long as it counts as in progress; the lock tells when its process was killed.
+    with held(lock):
+        result = job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            tags=range_tags(partition_key(hours[0]), partition_key(hours[-1])) | {LOCK_TAG: str(lock)},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
     failures = [_in_words(event) for event in result.all_events if event.is_step_failure]
     if not result.success and not failures:
         failures = [f"The run ended early; see it in the UI: {run_id}"]

@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bionicpro_assets.cli.console import console
+from bionicpro_assets.cli.guard import guard
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.instance import PROJECT, dagster_home
@@ -45,9 +46,10 @@ def run_up(port: int) -> None:
         stack.enter_context(_demo_telemetry(settings, stopping))
         home, workspace = dagster_home(settings), ["--workspace", str(PROJECT / "workspace.yaml")]
         webserver = ["--host", "127.0.0.1", "--port", str(port), *workspace]
+        tell_guard = stack.enter_context(guard())
         services = [
-            stack.enter_context(_service("dagster-webserver", webserver, home)),
-            stack.enter_context(_service("dagster-daemon", ["run", *workspace], home)),
+            stack.enter_context(_service("dagster-webserver", webserver, home, tell_guard)),
+            stack.enter_context(_service("dagster-daemon", ["run", *workspace], home, tell_guard)),
         ]
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/server_info", services, stopping)
@@ -89,7 +91,7 @@ class Service:
 
 
 @contextmanager
-def _service(name: str, arguments: list[str], home: Path) -> Iterator[Service]:
+def _service(name: str, arguments: list[str], home: Path, tell_guard: Callable[[int], None]) -> Iterator[Service]:
     """A console script of this environment, for as long as this lasts."""
     log = home / f"{name}.log"
     with log.open("wb") as output:
@@ -105,6 +107,7 @@ def _service(name: str, arguments: list[str], home: Path) -> Iterator[Service]:
             start_new_session=True,
         )
         try:
+            tell_guard(process.pid)
             yield Service(process, log)
         finally:
             process.send_signal(signal.SIGINT)

