@@ -3,6 +3,7 @@
 import dagster as dg
 
 from bionicpro_assets.defs import keys
+from bionicpro_assets.defs.checks import data_checks
 from bionicpro_assets.defs.crm import crm_extract, crm_sources
 from bionicpro_assets.defs.etl import reports_etl
 from bionicpro_assets.defs.hourly import Hourly
@@ -32,6 +33,7 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
             telemetry_extract(hourly),
             mart(hourly, settings.report_timezone),
         ],
+        asset_checks=data_checks(settings),
         resources={
             **source_resources(),
             **clickhouse,

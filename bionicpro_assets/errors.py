@@ -29,6 +29,10 @@ class SourceError(PlatformError):
     """A source database can't be read, or is not what the contract says."""
 
 
+class ContractError(SourceError):
+    """A source database's view is not what the data contract says."""
+
+
 class ClickHouseError(PlatformError):
     """ClickHouse can't be reached, refuses, or lacks what `bionicpro init clickhouse` makes."""
 

@@ -139,6 +139,60 @@ class Settings(BaseSettings):
         alias="BIONICPRO_SWEEP_GRACE_HOURS",
         description="How long rows are kept after a newer publication replaced them; longer than any query takes",
     )
+    max_crm_shrink_percent: float = Field(
+        20,
+        ge=0,
+        le=100,
+        alias="BIONICPRO_MAX_CRM_SHRINK_PERCENT",
+        description="How many percent of its fitted prostheses the CRM may lose at once and still be published",
+    )
+    max_assumed_percent: float = Field(
+        10,
+        ge=0,
+        le=100,
+        alias="BIONICPRO_MAX_ASSUMED_PERCENT",
+        description="How many percent of an hour's chips may have a wearer that the CRM didn't name in the hour",
+    )
+    max_unknown_chip_percent: float = Field(
+        1,
+        ge=0,
+        le=100,
+        alias="BIONICPRO_MAX_UNKNOWN_CHIP_PERCENT",
+        description="How many percent of an hour's telemetry may have no wearer before a check warns",
+    )
+    max_unattributed_percent: float = Field(
+        50,
+        ge=0,
+        le=100,
+        alias="BIONICPRO_MAX_UNATTRIBUTED_PERCENT",
+        description="The same, before the hour isn't published: from 20 rows on",
+    )
+    max_response_ms: int = Field(
+        5000,
+        ge=1,
+        alias="BIONICPRO_MAX_RESPONSE_MS",
+        description="The longest response time that is plausible, in milliseconds",
+    )
+    silent_days: int = Field(
+        7,
+        ge=1,
+        le=28,
+        alias="BIONICPRO_SILENT_DAYS",
+        description="On how many days in a row a prosthesis must have sent in an hour to be missed when it is silent",
+    )
+    volume_band_percent: float = Field(
+        50,
+        ge=0,
+        le=1000,
+        alias="BIONICPRO_VOLUME_BAND_PERCENT",
+        description="How many percent more or fewer prostheses than in the weeks before may send in an hour",
+    )
+    max_age_minutes: int = Field(
+        75,
+        ge=1,
+        alias="BIONICPRO_MAX_AGE_MINUTES",
+        description="How old the newest hour of telemetry and mart may be, in minutes after it ended",
+    )
     home: Path = Field(
         Path(".bionicpro"),
         alias="BIONICPRO_HOME",

@@ -7,8 +7,10 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
 from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
 from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
+from bionicpro_assets.defs.verdicts import contract_told
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.crm_history import extract_crm_hours
+from bionicpro_assets.quality.source_claims import crm_contract
 from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, STATED
 
 GROUP = "crm"
@@ -106,7 +108,7 @@ def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
 
         Stands for the Airflow task `extract_crm_data`.
         """
-        with clear_failure():
+        with clear_failure(), contract_told(context, crm_contract()):
             frame = extract_crm_hours(
                 bionicpro_crm_db.source,
                 bionicpro_clickhouse.clickhouse,

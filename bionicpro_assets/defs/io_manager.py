@@ -10,11 +10,15 @@ from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.keys import table_name
 from bionicpro_assets.defs.metadata import publication_metadata
 from bionicpro_assets.defs.resources import ClickHouseResource
+from bionicpro_assets.defs.verdicts import tell_blocked
 from bionicpro_assets.errors import DataError
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import describe, parse_hour
 from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.quality.claims import claims
+from bionicpro_assets.quality.evaluate import BlockedError, require
+from bionicpro_assets.settings import Settings
 
 
 class ClickHouseIOManager(dg.ConfigurableIOManager):
@@ -34,7 +38,19 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
             if obj.hours != hours:
                 raise DataError(f"{name}: the run is for {describe(hours)}, and its rows for {describe(obj.hours)}.")
             clickhouse = self.clickhouse.clickhouse
-            publication = publish(clickhouse, name, obj, run_id=context.run_id, batch_size=self.batch_size)
+            try:
+                publication = publish(
+                    clickhouse,
+                    name,
+                    obj,
+                    run_id=context.run_id,
+                    batch_size=self.batch_size,
+                    before_commit=lambda staged: require(clickhouse, claims(Settings.load()), name, staged),
+                )
+            except BlockedError as error:
+                # An output context gives no other way to the instance that the run is recorded in.
+                tell_blocked(context.step_context.instance, error, context.run_id)
+                raise
             table = HourlyTable.of(clickhouse, name)
             rows_in_table = table.row_count(clickhouse)
         if publication.superseded:

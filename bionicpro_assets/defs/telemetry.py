@@ -8,9 +8,11 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
 from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
 from bionicpro_assets.defs.resources import PostgresResource
+from bionicpro_assets.defs.verdicts import contract_told
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import partition_key
+from bionicpro_assets.quality.source_claims import telemetry_contract
 
 GROUP = "telemetry"
 OWNERS = ["team:telemetry"]
@@ -118,7 +120,7 @@ def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
 
         Stands for the Airflow task `extract_telemetry_data`.
         """
-        with clear_failure():
+        with clear_failure(), contract_told(context, telemetry_contract()):
             frame = extract_hourly_telemetry(bionicpro_telemetry_db.source, hours_of(context))
         add_per_hour(context, frame, keys.TELEMETRY_EXTRACT)
         return frame

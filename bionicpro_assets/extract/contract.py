@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bionicpro_assets.errors import SourceError
+from bionicpro_assets.errors import ContractError
 from bionicpro_assets.extract.postgres import Snapshot
 
 INTEGER = frozenset({"smallint", "integer", "bigint"})
@@ -27,11 +27,11 @@ class SourceView:
         """Compare with the catalog.
 
         Raises:
-            SourceError: The view is missing, or columns are missing or of another type; all of them named.
+            ContractError: The view is missing, or columns are missing or of another type; all of them named.
         """
         place, actual = snapshot.source.place, snapshot.column_types(self.relation)
         if not actual:
-            raise SourceError(
+            raise ContractError(
                 f"{place}: there is no {self.relation}, or the user of {snapshot.source.setting} may not see it."
             )
         problems = [
@@ -42,7 +42,7 @@ class SourceView:
             if actual.get(name) not in kind
         ]
         if problems:
-            raise SourceError(f"{place}: {self.relation} isn't what the data contract says: {'; '.join(problems)}.")
+            raise ContractError(f"{place}: {self.relation} isn't what the data contract says: {'; '.join(problems)}.")
 
 
 def _any_of(kind: Kind) -> str:

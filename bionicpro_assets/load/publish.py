@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -40,6 +40,8 @@ JOURNAL_SCHEMA = pl.Schema(
     }
 )
 
+BeforeCommit = Callable[[Mapping[datetime, int]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -63,7 +65,14 @@ class Publication:
 
 
 def publish(
-    clickhouse: ClickHouse, name: str, frame: HourlyFrame, *, run_id: str, batch_size: int, attempts: int = ATTEMPTS
+    clickhouse: ClickHouse,
+    name: str,
+    frame: HourlyFrame,
+    *,
+    run_id: str,
+    batch_size: int,
+    attempts: int = ATTEMPTS,
+    before_commit: BeforeCommit | None = None,
 ) -> Publication:
     """Make `frame` the content of its hours in the table `name`, all at once or not at all.
 
@@ -81,6 +90,8 @@ def publish(
         run_id: Goes into the journal.
         batch_size: Rows in one Arrow batch on the way.
         attempts: How often to try.
+        before_commit: Called with the publication that each hour is about to show; its rows are in the storage table
+            and nobody sees them yet. What it raises keeps them from being published.
 
     Raises:
         DataError: The rows don't fit the table, or lie outside the hours covered or the retention.
@@ -93,10 +104,17 @@ def publish(
         stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_after_delay(RETRY_SECONDS),
         reraise=True,
     )
-    return retrying(_publish_once, clickhouse, name, frame, run_id, batch_size)
+    return retrying(_publish_once, clickhouse, name, frame, run_id, batch_size, before_commit)
 
 
-def _publish_once(clickhouse: ClickHouse, name: str, frame: HourlyFrame, run_id: str, batch_size: int) -> Publication:
+def _publish_once(
+    clickhouse: ClickHouse,
+    name: str,
+    frame: HourlyFrame,
+    run_id: str,
+    batch_size: int,
+    before_commit: BeforeCommit | None,
+) -> Publication:
     started_at = datetime.now(UTC)
     table = HourlyTable.of(clickhouse, name)
     rows = fit(frame.rows, table.columns, name)
@@ -110,6 +128,8 @@ def _publish_once(clickhouse: ClickHouse, name: str, frame: HourlyFrame, run_id:
         clickhouse.insert_arrow_stream(table.storage, stamped.columns, arrow_stream(stamped, batch_size))
         _audit(clickhouse, table, number, written, changed)
     commits = dict.fromkeys(changed, number) | {hour: unchanged[hour] for hour in unchanged}
+    if before_commit is not None:
+        before_commit(commits)
     checksums = table.checksums(clickhouse, commits)
     journal = pl.DataFrame(
         [

@@ -26,6 +26,13 @@ PINNED = """(hour_start, publication) IN (
     SELECT toDateTime(hour, 'UTC'), number
     FROM (SELECT {hours:Array(UInt32)} AS hour, {numbers:Array(UInt64)} AS number) ARRAY JOIN hour, number)"""
 
+# Rows of the publications that are visible, as the public views have them, in the hours from `first` to `last`.
+VISIBLE = """(hour_start, publication) IN (
+    SELECT hour_start, argMax(publication, (source_read_at, started_at, publication)) FROM storage.publications
+    WHERE table_name = '{name}'
+      AND hour_start BETWEEN toDateTime({{first:UInt32}}, 'UTC') AND toDateTime({{last:UInt32}}, 'UTC')
+    GROUP BY hour_start)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Current:
@@ -153,6 +160,20 @@ class HourlyTable:
             local = f"SELECT report_date, report_hour FROM {self.storage} WHERE {self._partitions()} AND {asked}"  # noqa: S608
             where = f"{self._partitions()} AND (report_date, report_hour) IN ({local})"
         return self._totals(clickhouse, self.name, where, _pinned(dict.fromkeys(hours, 0)))
+
+    def relation(
+        self, hours: Sequence[datetime], publications: Mapping[datetime, int] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """SQL of the rows of contiguous hours, and its parameters: visible ones, or those of given publications.
+
+        Beside what readers see it has `hour_start`.
+        """
+        columns = ", ".join(c.name for c in self.columns)
+        picked = PINNED if publications else VISIBLE.format(name=self.name)
+        window = {"first": _seconds(min(hours)), "last": _seconds(max(hours))}
+        parameters = window | (_pinned(publications) if publications else {})
+        text = f"(SELECT {columns} FROM {self.storage} WHERE {self._partitions()} AND {picked})"  # noqa: S608 - own names
+        return text, parameters
 
     def _totals(
         self, clickhouse: ClickHouse, relation: str, where: str, parameters: Mapping[str, Any]

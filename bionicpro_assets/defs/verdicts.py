@@ -1,0 +1,143 @@
+"""How a verdict of a data-quality claim becomes an asset check evaluation of Dagster."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+from bionicpro_assets.errors import ContractError
+from bionicpro_assets.hours import floor_hour, partition_key
+from bionicpro_assets.quality.claims import Claim
+from bionicpro_assets.quality.evaluate import BlockedError, Verdict
+from bionicpro_assets.quality.source_claims import broken_contract
+
+SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
+# Hours that one evaluation names; a backfill of a bad month has many.
+HOURS_NAMED = 50
+
+
+def key_of(claim: Claim) -> dg.AssetKey:
+    """The asset that a claim is about."""
+    return dg.AssetKey(claim.table.split("."))
+
+
+def check_key(claim: Claim) -> dg.AssetCheckKey:
+    """The asset check that a claim is."""
+    return dg.AssetCheckKey(key_of(claim), claim.name)
+
+
+def spec(claim: Claim) -> dg.AssetCheckSpec:
+    """The asset check that a claim is, as Dagster wants it declared."""
+    return dg.AssetCheckSpec(
+        claim.name, asset=key_of(claim), description=claim.words, blocking=claim.blocking, metadata=thresholds(claim)
+    )
+
+
+def thresholds(claim: Claim) -> dict[str, str | float]:
+    """The claim's thresholds as metadata."""
+    return {name: value if isinstance(value, str) else float(value) for name, value in claim.parameters.items()}
+
+
+def result(verdict: Verdict) -> dg.AssetCheckResult:
+    """The evaluation of all hours of a run."""
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        asset_key=key_of(verdict.claim),
+        check_name=verdict.claim.name,
+        severity=SEVERITIES[verdict.claim.severity],
+        description=None if verdict.passed else str(verdict),
+        metadata=_metadata(verdict, sorted(verdict.hours)),
+    )
+
+
+def evaluations(verdict: Verdict, hours: Sequence[datetime]) -> Iterator[dg.AssetCheckEvaluation]:
+    """The evaluations of single hours, each under its partition."""
+    for hour in hours:
+        failed = hour in verdict.failing
+        yield dg.AssetCheckEvaluation(
+            asset_key=key_of(verdict.claim),
+            check_name=verdict.claim.name,
+            passed=not failed,
+            severity=SEVERITIES[verdict.claim.severity],
+            description=str(Verdict(verdict.claim, {hour: verdict.hours[hour]})) if failed else None,
+            metadata=_metadata(verdict, [hour] if hour in verdict.hours else []),
+            blocking=verdict.claim.blocking,
+            partition=partition_key(hour),
+        )
+
+
+def hours_to_tell(
+    instance: dg.DagsterInstance, verdicts: Sequence[Verdict], hours: Sequence[datetime]
+) -> Mapping[str, list[datetime]]:
+    """By claim, the hours whose own evaluation is news: they offend, or they did when they were evaluated last.
+
+    An evaluation for every hour and claim would be the most of what a run writes; one that says again that all is well
+    tells nobody anything.
+    """
+    keys = {check_key(verdict.claim): verdict for verdict in verdicts}
+    # The latest evaluation by partition has no public method yet; a test holds this one.
+    known = instance.event_log_storage.get_asset_check_partition_info(
+        list(keys), partition_keys=[partition_key(hour) for hour in hours]
+    )
+    failed = AssetCheckExecutionRecordStatus.FAILED
+    before = {(i.check_key, i.partition_key) for i in known if i.latest_execution_status == failed}
+    return {
+        verdict.claim.name: [h for h in hours if h in verdict.failing or (key, partition_key(h)) in before]
+        for key, verdict in keys.items()
+    }
+
+
+@contextmanager
+def contract_told(context: dg.AssetExecutionContext, claim: Claim) -> Iterator[None]:
+    """Record that a source's view isn't as contracted, where that fails: the step that checks it comes later."""
+    try:
+        yield
+    except ContractError as error:
+        verdict = broken_contract(claim, error, [floor_hour(datetime.now(UTC))])
+        # Takes an evaluation, though its annotation doesn't say so yet; a test holds that.
+        context.log_event(_overall(verdict))
+        raise
+
+
+def tell_blocked(instance: dg.DagsterInstance, error: BlockedError, run_id: str) -> None:
+    """Record the claims that keep rows from being published; the step that checks what is published doesn't come."""
+    for verdict in error.verdicts:
+        for evaluation in [*evaluations(verdict, verdict.failing), _overall(verdict)]:
+            instance.report_runless_asset_event(evaluation.with_metadata({**evaluation.metadata, "run": run_id}))
+
+
+def _overall(verdict: Verdict) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=key_of(verdict.claim),
+        check_name=verdict.claim.name,
+        passed=verdict.passed,
+        severity=SEVERITIES[verdict.claim.severity],
+        description=str(verdict),
+        metadata=_metadata(verdict, sorted(verdict.hours)),
+        blocking=verdict.claim.blocking,
+    )
+
+
+def _metadata(verdict: Verdict, hours: Sequence[datetime]) -> dict[str, dg.MetadataValue]:
+    found = [verdict.hours[hour] for hour in hours]
+    metadata: dict[str, dg.MetadataValue] = {
+        "checked": dg.MetadataValue.int(sum(v.checked for v in found)),
+        "failed": dg.MetadataValue.int(sum(v.failed for v in found)),
+    }
+    bad = [hour for hour in hours if hour in verdict.failing]
+    if bad:
+        records = [
+            dg.TableRecord(
+                {
+                    "hour": partition_key(hour),
+                    "checked": verdict.hours[hour].checked,
+                    "failed": verdict.hours[hour].failed,
+                    "sample": "; ".join(verdict.hours[hour].sample),
+                }
+            )
+            for hour in bad[:HOURS_NAMED]
+        ]
+        metadata["hours"] = dg.MetadataValue.table(records)
+    return metadata

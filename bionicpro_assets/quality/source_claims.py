@@ -1,0 +1,79 @@
+"""Claims on the source databases themselves: their views are as contracted, their roll-up is that of the raw rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bionicpro_assets.errors import ContractError
+from bionicpro_assets.extract.contract import CUSTOMER_PROSTHESIS, HOURLY_TELEMETRY, SourceView
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.hours import contiguous
+from bionicpro_assets.quality.claims import CRM, SECONDS_OF_AN_HOUR, TELEMETRY, Claim
+from bionicpro_assets.quality.evaluate import HourVerdict, Verdict
+from bionicpro_assets.sqlfiles import sql, with_instants
+
+ROLL_UP = "telemetry.hourly_stats"
+VIEWS = {CRM: CUSTOMER_PROSTHESIS, TELEMETRY: HOURLY_TELEMETRY}
+
+
+def crm_contract() -> Claim:
+    """The CRM's view has the columns that are read."""
+    return Claim(CRM, "view_as_contracted", f"{CUSTOMER_PROSTHESIS.relation} has the columns and types it should.")
+
+
+def telemetry_contract() -> Claim:
+    """The telemetry's view has the columns that are read."""
+    return Claim(TELEMETRY, "view_as_contracted", f"{HOURLY_TELEMETRY.relation} has the columns and types it should.")
+
+
+def view_verdict(claim: Claim, source: PostgresSource, hours: Sequence[datetime]) -> Verdict:
+    """Whether the view has the columns that are read, now; said of the newest of the hours.
+
+    Raises:
+        SourceError: The database can't be read.
+    """
+    view: SourceView = VIEWS[claim.table]
+    with source.snapshot() as snapshot:
+        try:
+            view.check(snapshot)
+        except ContractError as error:
+            return broken_contract(claim, error, hours)
+    return Verdict(claim, {max(hours): HourVerdict(len(view.columns), 0, [])})
+
+
+def broken_contract(claim: Claim, error: ContractError, hours: Sequence[datetime]) -> Verdict:
+    """The verdict that a view isn't what the data contract says."""
+    return Verdict(claim, {max(hours): HourVerdict(len(VIEWS[claim.table].columns), 1, [str(error)])})
+
+
+def raw_claims() -> list[Claim]:
+    """The claims on the roll-up."""
+    most = int(SECONDS_OF_AN_HOUR * 1.1)
+    return [
+        Claim(ROLL_UP, "rolled_up_as_sent", "The hourly counts are those of the raw rows."),
+        Claim(
+            ROLL_UP,
+            "raw_rows_within_one_a_second",
+            f"No prosthesis has more than {most} raw rows in an hour: it sends about one a second.",
+            "WARN",
+            parameters={"limit": most},
+        ),
+    ]
+
+
+def raw_verdicts(source: PostgresSource, hours: Sequence[datetime]) -> list[Verdict]:
+    """What the claims on the roll-up find, in the hours of which there are raw rows.
+
+    Raises:
+        SourceError: The database can't be read.
+    """
+    since, until = contiguous(hours)
+    verdicts = []
+    with source.snapshot() as snapshot:
+        for claim in raw_claims():
+            query = with_instants(sql(f"telemetry/checks/{claim.name}.sql"), since=since, until=until)
+            rows = snapshot.read(query.replace(":limit", str(claim.parameters.get("limit", 0))))
+            found = {
+                r["hour_start"]: HourVerdict(r["checked"], r["failed"], r["sample"] or []) for r in rows.to_dicts()
+            }
+            verdicts.append(Verdict(claim, found))
+    return verdicts

@@ -1,0 +1,14 @@
+-- Rows of an hour that is over, against what was published of it before, by the journal.
+WITH before AS (
+    SELECT toUnixTimestamp(hour_start) AS hour_seconds, max(row_count) AS most
+    FROM storage.publications
+    WHERE table_name = 'staging.hourly_telemetry' AND committed_at >= now64(6) - toIntervalDay(7)
+      AND hour_start >= toDateTime({since:UInt32}, 'UTC') AND hour_start < toDateTime({until:UInt32}, 'UTC')
+      AND source_read_at >= hour_start + INTERVAL 1 HOUR
+    GROUP BY hour_start
+),
+now_there AS (SELECT toUnixTimestamp(hour_start) AS hour_seconds, count() AS n FROM :rows GROUP BY hour_seconds)
+SELECT b.hour_seconds AS hour_seconds, b.most AS checked, toUInt64(lost) AS failed,
+       if(lost, [format('{} rows, and there were {}', toString(n.n), toString(b.most))], []) AS sample,
+       b.most >= 10 AND n.n < b.most * (1 - {share:Float64}) AS lost
+FROM before AS b LEFT JOIN now_there AS n ON n.hour_seconds = b.hour_seconds
