@@ -96,7 +96,6 @@ def contract_told(context: dg.AssetExecutionContext, claim: Claim) -> Iterator[N
         yield
     except ContractError as error:
         verdict = broken_contract(claim, error, [floor_hour(datetime.now(UTC))])
-        # Takes an evaluation, though its annotation doesn't say so yet; a test holds that.
         context.log_event(_overall(verdict))
         raise
 
