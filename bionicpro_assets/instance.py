@@ -18,6 +18,7 @@ from bionicpro_assets.launcher import LOCK_TAG
 from bionicpro_assets.locks import held
 from bionicpro_assets.settings import Settings
 
+EVALUATED = dg.DagsterEventType.ASSET_CHECK_EVALUATION.value
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -45,10 +46,12 @@ class RunOutcome:
     Attributes:
         run_id: Dagster's number of the run.
         failures: What went wrong, a sentence for each failed asset; empty when all went well.
+        doubts: What the data-quality checks found on the rows that were loaded, a sentence each.
     """
 
     run_id: str
     failures: Sequence[str]
+    doubts: Sequence[str]
 
 
 def run_job(settings: Settings, instance: dg.DagsterInstance, hours: Sequence[datetime], run_id: str) -> RunOutcome:
@@ -67,7 +70,13 @@ def run_job(settings: Settings, instance: dg.DagsterInstance, hours: Sequence[da
     failures = [_in_words(event) for event in result.all_events if event.is_step_failure]
     if not result.success and not failures:
         failures = [f"The run ended early; see it in the UI: {run_id}"]
-    return RunOutcome(run_id, failures)
+    return RunOutcome(run_id, failures, _doubts(result))
+
+
+def _doubts(result: dg.ExecuteInProcessResult) -> list[str]:
+    evaluations = (e.asset_check_evaluation_data for e in result.all_events if e.event_type_value == EVALUATED)
+    # Those of single hours stand beside one of all hours.
+    return [e.description or e.check_name for e in evaluations if not e.passed and e.partition is None]
 
 
 def _in_words(event: dg.DagsterEvent) -> str:

@@ -89,6 +89,8 @@ def load_hours(settings: Settings, hours: Sequence[datetime]) -> None:
                         ]
                     )
                 )
+            for doubt in outcome.doubts:
+                progress.console.print(f"  [yellow]![/yellow] {doubt}", highlight=False)
             progress.advance(task, len(chunk))
             progress.console.print(f"Loaded {describe(chunk)} in {time.monotonic() - began:.1f} s, run {run_id}.")
 
