@@ -14,7 +14,7 @@ from bionicpro_assets.alerts.text import redacted
 from bionicpro_assets.errors import PlatformError
 
 # A run's end is written by another process, which may be a little late, or have another clock.
-OVERLAP = timedelta(minutes=10)
+OVERLAP = timedelta(hours=1)
 # At the very first look: what failed yesterday and hasn't been mended is still worth a message.
 FIRST_LOOK = timedelta(days=1)
 RUNS_A_LOOK = 200

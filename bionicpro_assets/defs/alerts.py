@@ -19,8 +19,6 @@ def alerts(settings: Settings) -> dg.Definitions:
     channels = channels_of(settings)
     if not channels:
         return dg.Definitions()
-    secrets = secrets_in(settings)
-    ui_url = settings.ui_url or ""
 
     @dg.sensor(
         name=keys.ALERTS_SENSOR,
@@ -29,25 +27,38 @@ def alerts(settings: Settings) -> dg.Definitions:
         description=f"Tells of failed runs, failed checks and stale assets: {', '.join(c.name for c in channels)}.",
     )
     def tell_of_problems(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        at = datetime.now(UTC)
-        kept = State.of_json(context.cursor)
-        if context.cursor and kept is None:
-            context.log.warning("The cursor isn't one of this sensor's: looking back one day, as the first time.")
         assert context.repository_def is not None  # noqa: S101 - Dagster gives it to every sensor of a code location
-        facts = Facts(context.instance, context.repository_def, secrets)
-        runs, state = facts.finished_runs(kept or State(at - FIRST_LOOK), at)
-        retried = facts.retried(p.last_run for p in state.open if p.retry)
-        state, said = look(state, runs, retried, facts.stale_assets(ui_url), channels, at, ui_url=ui_url)
-        context.update_cursor(state.as_json())
-        for sentence in said:
+        cursor, said = tell(settings, context.instance, context.repository_def, context.cursor, datetime.now(UTC))
+        context.update_cursor(cursor)
+        for sentence in said[1:]:
             context.log.warning(sentence)
-        return dg.SkipReason(_summary(state, said))
+        return dg.SkipReason(" ".join(said))
 
     return dg.Definitions(sensors=[tell_of_problems])
 
 
-def _summary(state: State, said: list[str]) -> str:
-    parts = [f"Open problems: {len(state.told)}.", *said]
-    if state.queue:
-        parts.append(f"Messages waiting: {len(state.queue)}.")
-    return " ".join(parts)
+def tell(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
+    cursor: str | None,
+    at: datetime,
+) -> tuple[str, list[str]]:
+    """One tick of the sensor: the next cursor, and sentences about the tick, of which the first is always there.
+
+    Args:
+        settings: The settings.
+        instance: Where runs, checks and freshness are read.
+        repository: What the code location has.
+        cursor: The cursor that the last tick left.
+        at: The instant of the tick.
+    """
+    ui_url, kept, said = settings.ui_url or "", State.of_json(cursor), []
+    if cursor and kept is None:
+        said.append("The cursor isn't one of this sensor's: looking back one day, as the first time.")
+    facts = Facts(instance, repository, secrets_in(settings))
+    runs, state = facts.finished_runs(kept or State(at - FIRST_LOOK), at)
+    retried = facts.retried(p.last_run for p in state.open if p.retry)
+    stale = facts.stale_assets(ui_url)
+    state, sent = look(state, runs, retried, stale, channels_of(settings), at, ui_url=ui_url)
+    return state.as_json(), [f"Open problems: {len(state.told)}. Messages waiting: {len(state.queue)}.", *said, *sent]

@@ -54,7 +54,7 @@ def test_a_long_outage_is_two_messages():
         said, told = settle(told, [problem(runs=quarter + 1)], at)
         messages += said
     said, told = settle(told, [], START + timedelta(hours=2, minutes=15))
-    opened, over = [*messages, *said]
+    opened, over = messages + said
     assert opened.subject == "[BionicPRO] Failed: a"
     assert over.subject == "[BionicPRO] Over: Failed: a"
     assert "Over after 2 h 15 min, 9 runs; it began 2026-11-24 08:00 UTC." in over.body
