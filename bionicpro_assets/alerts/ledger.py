@@ -1,7 +1,7 @@
 """Who has been told what: open problems before and problems now in, messages and open problems after out."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -20,7 +20,7 @@ class Told:
     """An open problem that a message was written about.
 
     Attributes:
-        title: As it is now, for the message about its end.
+        title: As it was told.
         since: When it began.
         severity: The worst that was told.
         runs: How many runs it has lasted for.
@@ -35,7 +35,7 @@ class Told:
 
 
 def settle(
-    told: Mapping[str, Told], problems: Iterable[Problem], at: datetime
+    told: Mapping[str, Told], problems: Iterable[Problem], at: datetime, *, given_up: Collection[str] = ()
 ) -> tuple[list[Message], dict[str, Told]]:
     """What to say now, and what has been said then.
 
@@ -45,6 +45,7 @@ def settle(
         told: The open problems that are told already, by key.
         problems: The problems there are now.
         at: The instant of this look.
+        given_up: Of those that are no problems any more, the ones that nobody has mended.
     """
     now = {problem.key: problem for problem in problems}
     new = [p for p in now.values() if p.key not in told]
@@ -54,8 +55,10 @@ def settle(
     opened = [_opened(group) for group in _by(new, [p.cause for p in new])]
     messages = _summed_up(opened, f"{len(new)} new problems", [p.title for p in new], at)
     messages += [_worse(p, told[p.key], at) for p in worse]
-    closed = [_over(keys, over, at) for keys in _by(list(over), [entry.message for entry in over.values()])]
-    messages += _summed_up(closed, f"{len(over)} problems are over", [entry.title for entry in over.values()], at)
+    ends = [f"{'No longer watched' if key in given_up else 'Over'}: {entry.title}" for key, entry in over.items()]
+    labels = [f"{entry.message} {key in given_up}" for key, entry in over.items()]
+    closed = [_over(keys, over, at, mended=keys[0] not in given_up) for keys in _by(list(over), labels)]
+    messages += _summed_up(closed, f"{len(over)} problems are over", ends, at)
 
     written = {key: message.id for message in messages for key in message.keys}
     after = {}
@@ -65,7 +68,8 @@ def settle(
             after[key] = Told(problem.title, problem.since, problem.severity, problem.runs, written[key])
         else:
             severity = max(before.severity, problem.severity)
-            after[key] = replace(before, title=problem.title, severity=severity, runs=problem.runs)
+            title = problem.title if severity > before.severity else before.title
+            after[key] = replace(before, title=title, severity=severity, runs=problem.runs)
     return messages, after
 
 
@@ -98,19 +102,21 @@ def _worse(problem: Problem, before: Told, at: datetime) -> Message:
     )
 
 
-def _over(keys: list[str], over: Mapping[str, Told], at: datetime) -> Message:
+def _over(keys: list[str], over: Mapping[str, Told], at: datetime, *, mended: bool) -> Message:
     entries = [over[key] for key in keys]
     more = f" (and {len(entries) - 1} more)" if len(entries) > 1 else ""
     return Message(
         id=_id("over", at.isoformat(), *keys),
-        subject=text.subject(f"Over: {entries[0].title}{more}"),
-        body="\n".join(_ending(entry, at) for entry in entries) + "\n",
+        subject=text.subject(f"{'Over' if mended else 'No longer watched'}: {entries[0].title}{more}"),
+        body="\n".join(_ending(entry, at, mended=mended) for entry in entries) + "\n",
         reply_to=entries[0].message,
         keys=tuple(keys),
     )
 
 
-def _ending(entry: Told, at: datetime) -> str:
+def _ending(entry: Told, at: datetime, *, mended: bool) -> str:
+    if not mended:
+        return f"{entry.title}\nNobody has mended this since {text.instant(entry.since)}: it is watched no longer."
     runs = f", {text.counted(entry.runs, 'run')}" if entry.runs else ""
     return f"{entry.title}\nOver after {text.duration(at - entry.since)}{runs}; it began {text.instant(entry.since)}."
 

@@ -8,7 +8,7 @@ from bionicpro_assets.alerts.channels import Channel
 from bionicpro_assets.alerts.delivery import Queued, deliver
 from bionicpro_assets.alerts.ledger import settle
 from bionicpro_assets.alerts.problem import Problem
-from bionicpro_assets.alerts.runs import FinishedRun, after_run, without_retry
+from bionicpro_assets.alerts.runs import FinishedRun, after_run, watched, without_retry
 from bionicpro_assets.alerts.state import State
 from bionicpro_assets.alerts.wording import as_problems
 
@@ -41,10 +41,11 @@ def look(
     problems = state.open
     for run in runs:
         problems = after_run(problems, run)
-    problems = without_retry(problems, retried, at)
-    messages, told = settle(state.told, [*as_problems(problems, ui_url), *others], at)
+    watching = watched(without_retry(problems, retried, at), at)
+    given_up = {p.key for p in problems} - {p.key for p in watching}
+    messages, told = settle(state.told, [*as_problems(watching, ui_url), *others], at, given_up=given_up)
     names = tuple(channel.name for channel in channels)
     queue = [*state.queue, *(Queued(message, at, names) for message in messages)]
     delivered = deliver(queue, state.troubles, channels, at)
-    state = replace(state, open=problems, told=told, queue=delivered.queue, troubles=delivered.troubles)
+    state = replace(state, open=watching, told=told, queue=delivered.queue, troubles=delivered.troubles)
     return state, delivered.said

@@ -119,11 +119,16 @@ def after_run(problems: Iterable[Open], run: FinishedRun) -> list[Open]:
 def without_retry(problems: Iterable[Open], started: Iterable[str], at: datetime) -> list[Open]:
     """The open problems, when these runs have been started again: what they ended in is for the new ones to say.
 
-    A run whose retry doesn't come is a problem after all. What is older than `WATCHED` is dropped.
+    A run whose retry doesn't come is a problem after all.
     """
     gone = set(started)
-    kept = [p for p in problems if at - p.last < WATCHED and not (p.retry and p.last_run in gone)]
+    kept = [p for p in problems if not (p.retry and p.last_run in gone)]
     return [replace(p, retry=False) if p.retry and at - p.last >= RETRY_AWAITED else p for p in kept]
+
+
+def watched(problems: Iterable[Open], at: datetime) -> list[Open]:
+    """The problems without those that nobody has mended for so long that nobody will."""
+    return [p for p in problems if at - p.last < WATCHED]
 
 
 def _after_outcome(problems: list[Open], run: FinishedRun) -> list[Open]:

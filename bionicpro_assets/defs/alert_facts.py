@@ -58,7 +58,8 @@ class Facts:
         new = sorted((r for r in new if not self._unsettled(r, at)), key=_ended)
         page = new[:RUNS_A_LOOK]
         backfills = self._failed_backfills(state, at)
-        runs = [*(self._finished(r) for r in page if self._ours(r.dagster_run)), *backfills]
+        finished = [(r.dagster_run, self._finished(r)) for r in page]
+        runs = [*(facts for run, facts in finished if self._ours(run, facts)), *backfills]
         seen = state.seen | {r.dagster_run.run_id: _ended(r) for r in page} | {b.run_id: b.ended for b in backfills}
         return sorted(runs, key=lambda r: r.ended), replace(
             state,
@@ -104,10 +105,13 @@ class Facts:
         failed = run.status == dg.DagsterRunStatus.FAILURE and self.instance.run_retries_enabled
         return failed and WILL_RETRY_TAG not in run.tags and at - _ended(record) < TAG_AWAITED
 
-    def _ours(self, run: dg.DagsterRun) -> bool:
-        if run.remote_job_origin is not None or not run.job_name.startswith("__"):
+    def _ours(self, run: dg.DagsterRun, finished: FinishedRun) -> bool:
+        if not run.job_name.startswith("__"):
             return run.job_name in self.jobs
-        return bool(run.asset_selection) and bool(set(run.asset_selection or ()) & self.assets)
+        # The job behind "Materialize" and "Execute check" has the same name in every code location.
+        checked = {key.asset_key.to_user_string() for key in run.asset_check_selection or ()}
+        assets = checked.union(finished.planned, (verdict.asset for verdict in finished.evaluations))
+        return not assets.isdisjoint(key.to_user_string() for key in self.assets)
 
     def _finished(self, record: dg.RunRecord) -> FinishedRun:
         run = record.dagster_run
@@ -213,8 +217,10 @@ def _streak(run: dg.DagsterRun) -> tuple[str, str]:
     if backfill := run.tags.get(BACKFILL_TAG):
         return f"backfill:{backfill}", f"Backfill {backfill}"
     if run.job_name.startswith("__"):
-        assets = ", ".join(sorted(key.to_user_string() for key in run.asset_selection or ()))
-        return f"assets:{assets}", f"Materialisation of {assets}"
+        checks = {f"{key.asset_key.to_user_string()} {key.name}" for key in run.asset_check_selection or ()}
+        assets = {key.to_user_string() for key in run.asset_selection or ()}
+        named = ", ".join(sorted(assets or checks)) or "all assets"
+        return f"assets:{named}", f"{'Materialisation' if assets or not checks else 'Check'} of {named}"
     return f"job:{run.job_name}", f"Job {run.job_name}"
 
 

@@ -57,8 +57,14 @@ def definitions(trouble: Trouble) -> dg.Definitions:
     @dg.asset(freshness_policy=dg.FreshnessPolicy.time_window(timedelta(minutes=10), timedelta(minutes=5)))
     def fresh() -> None: ...
 
+    @dg.asset_check(asset=fresh)
+    def has_rows() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=not trouble.bad_hours)
+
     etl = dg.define_asset_job("etl", selection=["staging/telemetry", "reports/mart"])
-    return dg.Definitions(assets=[telemetry, mart, fresh], jobs=[etl, sweep], executor=dg.in_process_executor)
+    return dg.Definitions(
+        assets=[telemetry, mart, fresh], asset_checks=[has_rows], jobs=[etl, sweep], executor=dg.in_process_executor
+    )
 
 
 @dg.definitions

@@ -244,6 +244,20 @@ def test_a_check_that_fails_for_some_hours_is_one_message_and_over_when_they_pas
     assert platform.subjects[1].startswith("Over: Check failed: reports/mart, no_gaps, ")
 
 
+def test_a_check_is_over_when_it_is_executed_by_itself_and_passes(platform):
+    platform.trouble.bad_hours = frozenset(HOURS)
+    platform.run(job="none", assets=[dg.AssetKey("fresh")])
+    platform.tick()
+    assert platform.subjects == ["Check failed: fresh, has_rows"]
+    platform.trouble.bad_hours = frozenset()
+    check = dg.AssetCheckKey(dg.AssetKey("fresh"), "has_rows")
+    job = platform.definitions.resolve_implicit_global_asset_job_def()
+    alone = job.get_subset(asset_selection=set(), asset_check_selection={check})
+    alone.execute_in_process(instance=platform.instance, run_config=QUIET)
+    platform.tick()
+    assert platform.subjects[1] == "Over: Check failed: fresh, has_rows"
+
+
 def test_a_warning_is_called_one_and_told_again_when_it_becomes_an_error(platform):
     platform.trouble.bad_hours, platform.trouble.severity = frozenset(HOURS[3:4]), dg.AssetCheckSeverity.WARN
     platform.run()

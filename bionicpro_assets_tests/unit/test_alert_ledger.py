@@ -80,6 +80,23 @@ def test_many_new_problems_are_one_summary_and_their_ends_too():
     assert told == {}
 
 
+def test_what_is_given_up_is_not_called_over():
+    (opened,), told = settle({}, [problem("a"), problem("b", cause="a")], START)
+    messages, told = settle(told, [], START + timedelta(days=30), given_up={"a"})
+    assert told == {}
+    assert [(m.subject, m.reply_to) for m in messages] == [
+        ("[BionicPRO] No longer watched: Failed: a", opened.id),
+        ("[BionicPRO] Over: Failed: b", opened.id),
+    ]
+
+
+def test_the_end_has_the_title_of_the_beginning():
+    _, told = settle({}, [problem(title="Failed: 08:00")], START)
+    _, told = settle(told, [problem(title="Failed: 08:00 … 10:00")], START + TICK)
+    (over,), _ = settle(told, [], START + 2 * TICK)
+    assert over.subject == "[BionicPRO] Over: Failed: 08:00"
+
+
 def test_hundreds_of_titles_are_cut_short_with_their_number():
     (summary,), _ = settle({}, [problem(f"p{i}") for i in range(200)], START)
     assert summary.body.count("\n") < 60

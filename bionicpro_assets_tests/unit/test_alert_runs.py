@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from bionicpro_assets.alerts.partitions import in_words, packed, unpacked
 from bionicpro_assets.alerts.problem import Severity
-from bionicpro_assets.alerts.runs import RETRY_AWAITED, WATCHED, Evaluation, FinishedRun, after_run, without_retry
+from bionicpro_assets.alerts.runs import (
+    RETRY_AWAITED,
+    WATCHED,
+    Evaluation,
+    FinishedRun,
+    after_run,
+    watched,
+    without_retry,
+)
 from bionicpro_assets.alerts.state import State
 from bionicpro_assets.alerts.wording import as_problems
 from bionicpro_assets.hours import partition_key
@@ -125,8 +133,8 @@ def test_a_retry_in_a_problem_that_is_told_already_does_not_hide_it():
 
 def test_what_nobody_mends_is_dropped_after_a_month():
     problems = after(run(0, 8, 10, failed=True))
-    assert without_retry(problems, [], START + WATCHED - QUARTER) == problems
-    assert without_retry(problems, [], START + WATCHED) == []
+    assert watched(problems, START + WATCHED - QUARTER) == problems
+    assert watched(problems, START + WATCHED) == []
 
 
 def test_a_check_that_fails_on_hour_after_hour_is_one_problem_until_all_of_them_pass():
@@ -174,6 +182,27 @@ def test_what_the_message_says_of_a_run():
     assert told.what == ("It broke.", "Job etl, run run0.")
     assert "bionicpro materialize --from 2026-11-24T08:00 --to 2026-11-24T10:00" in told.todo
     assert told.link == "https://dagster.example.org/runs/run0"
+
+
+histories = st.lists(
+    st.tuples(st.integers(0, 9), st.integers(0, 4), st.sampled_from(["fails", "half", "well"]), st.sampled_from("ab")),
+    max_size=15,
+)
+
+
+@given(histories)
+def test_what_is_open_is_what_failed_and_was_not_loaded_since(history):
+    problems, missing = [], set()
+    for n, (first, length, how, job) in enumerate(history):
+        loaded = ["extract"] if how == "half" else []
+        one = run(
+            n, first, first + length, failed=how != "well", job=job, materialised=loaded if how == "half" else None
+        )
+        problems = after_run(problems, one)
+        covered = {(asset, hour) for asset in ASSETS for hour in hours(first, first + length)}
+        missing = missing - covered if how == "well" else missing | {c for c in covered if c[0] not in loaded}
+        assert {(a, h) for p in problems for a, hs in p.pending.items() for h in hs} == missing
+        assert all(p.pending for p in problems)
 
 
 partitions = st.sets(
