@@ -3,8 +3,10 @@
 from pydantic import SecretStr
 
 from bionicpro_assets.alerts.addresses import email_addresses, smtp_server
-from bionicpro_assets.alerts.channels import Channel, EmailChannel, WebhookChannel
+from bionicpro_assets.alerts.channels import Channel
+from bionicpro_assets.alerts.mail import EmailChannel
 from bionicpro_assets.alerts.text import secrets_of
+from bionicpro_assets.alerts.webhook import WebhookChannel
 from bionicpro_assets.settings import Settings
 
 

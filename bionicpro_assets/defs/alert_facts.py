@@ -1,4 +1,4 @@
-"""What Dagster's instance knows, as the plain facts that alerts are made of."""
+"""What Dagster's instance knows of runs and checks, as the plain facts that alerts are made of."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from bionicpro_assets.alerts.partitions import UNPARTITIONED, Partitions
-from bionicpro_assets.alerts.problem import Problem, Severity
+from bionicpro_assets.alerts.problem import Severity
 from bionicpro_assets.alerts.runs import Evaluation, FinishedRun
 from bionicpro_assets.alerts.state import State
 from bionicpro_assets.alerts.text import redacted
@@ -25,10 +25,6 @@ BACKFILL_TAG = "dagster/backfill"
 WILL_RETRY_TAG = "dagster/will_retry"
 RETRIED_TAG = "dagster/auto_retry_run_id"
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-STALE = {
-    "FAIL": (Severity.ERROR, "Stale: {}", "hasn't been loaded for longer than its freshness policy allows"),
-    "WARN": (Severity.WARNING, "Getting stale: {}", "is about to be older than its freshness policy allows"),
-}
 
 
 class Facts:
@@ -71,33 +67,6 @@ class Facts:
         """Those of the runs that Dagster has started again."""
         found = [self.instance.get_run_by_id(run) for run in runs]
         return [run.run_id for run in found if run is not None and RETRIED_TAG in run.tags]
-
-    def stale_assets(self, ui_url: str) -> list[Problem]:
-        """The assets that are older than their freshness policies allow, as Dagster's daemon says."""
-        # Not marked as public in 1.13, where no public method gives the state; test_alerts notices when it moves.
-        records = self.instance.get_freshness_state_records(sorted(self.assets))
-        return [
-            self._stale(key, record.freshness_state.value, record.updated_at, ui_url)
-            for key, record in sorted(records.items())
-            if record.freshness_state.value in STALE
-        ]
-
-    def _stale(self, key: dg.AssetKey, state: str, since: datetime, ui_url: str) -> Problem:
-        severity, title, sentence = STALE[state]
-        asset = key.to_user_string()
-        latest = self.instance.fetch_materializations(key, limit=1).records
-        last = f"{datetime.fromtimestamp(latest[0].timestamp, UTC):%Y-%m-%d %H:%M} UTC" if latest else "never"
-        return Problem(
-            key=f"freshness:{asset}",
-            title=title.format(asset),
-            severity=severity,
-            since=since,
-            # All assets go stale together when nothing runs any more: that is one message.
-            cause="freshness",
-            what=(f"{asset} {sentence}. Loaded last: {last}.",),
-            todo="See whether its schedule is on, whether runs are queued behind another one, and how the last ended.",
-            link=f"{ui_url.rstrip('/')}/assets/{asset}" if ui_url else "",
-        )
 
     def _unsettled(self, record: dg.RunRecord, at: datetime) -> bool:
         """Whether a failed run may still get the tag that says if it is started again: it comes after the status."""

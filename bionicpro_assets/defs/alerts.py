@@ -9,6 +9,7 @@ from bionicpro_assets.alerts.setup import channels_of, secrets_in
 from bionicpro_assets.alerts.state import State
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.alert_facts import FIRST_LOOK, Facts
+from bionicpro_assets.defs.alert_freshness import stale_assets
 from bionicpro_assets.settings import Settings
 
 SECONDS_BETWEEN_LOOKS = 30
@@ -59,6 +60,6 @@ def tell(
     facts = Facts(instance, repository, secrets_in(settings))
     runs, state = facts.finished_runs(kept or State(at - FIRST_LOOK), at)
     retried = facts.retried(p.last_run for p in state.open if p.retry)
-    stale = facts.stale_assets(ui_url)
+    stale = stale_assets(instance, facts.assets, ui_url)
     state, sent = look(state, runs, retried, stale, channels_of(settings), at, ui_url=ui_url)
     return state.as_json(), [f"Open problems: {len(state.told)}. Messages waiting: {len(state.queue)}.", *said, *sent]

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from bionicpro_assets.alerts.addresses import smtp_server as parse_smtp
-from bionicpro_assets.alerts.channels import DeliveryError, EmailChannel, WebhookChannel
+from bionicpro_assets.alerts.channels import DeliveryError
+from bionicpro_assets.alerts.mail import EmailChannel
 from bionicpro_assets.alerts.problem import Message
+from bionicpro_assets.alerts.webhook import WebhookChannel
 from bionicpro_assets_tests.receivers import Hook, Mailbox, server_tls, smtp_server, webhook
 
 PASSWORD = "s3cr/t:p@ss"

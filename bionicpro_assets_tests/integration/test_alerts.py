@@ -1,6 +1,7 @@
 """The sensor against real instances: runs that really fail, real checks, real freshness, real receivers."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit, urlunsplit
 
 import dagster as dg
 import pytest
@@ -21,6 +22,7 @@ from bionicpro_assets.defs.etl import range_tags
 from bionicpro_assets.errors import SourceError
 from bionicpro_assets.settings import Settings
 from bionicpro_assets_tests.integration.alert_definitions import HOURS, OPEN, Trouble, definitions
+from bionicpro_assets_tests.integration.sources import execute
 from bionicpro_assets_tests.receivers import Hook, Mailbox, smtp_server, webhook
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -412,24 +414,41 @@ def test_a_cursor_that_is_not_the_sensors_begins_anew_and_says_so(platform):
     assert State.of_json(platform.cursor) is not None
 
 
-def test_the_sensor_itself_on_a_real_instance(platform):
-    platform.trouble.error = dg.Failure("No.")
-    with dg.instance_for_test() as platform.instance:
-        platform.run()
-        defs = dg.Definitions.merge(platform.definitions, alerts(Settings.load()))
-        sensor, cursor = defs.resolve_sensor_def(keys.ALERTS_SENSOR), None
-        for _ in range(3):
-            context = dg.build_sensor_context(
-                instance=platform.instance,
-                cursor=cursor,
-                repository_def=defs.get_repository_def(),
-                sensor_name=sensor.name,
-            )
-            tick = sensor.evaluate_tick(context)
-            cursor = tick.cursor
-            assert tick.skip_message == "Open problems: 1. Messages waiting: 0."
-        platform.cursor = cursor
-    assert len(platform.subjects) == 1
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def stored(request):
+    """An instance with the storage of one machine, and one with that of production."""
+    if request.param == "SQLite":
+        with dg.instance_for_test() as instance:
+            yield instance
+        return
+    server = request.getfixturevalue("postgres_server")
+    execute(server, "CREATE DATABASE dagster", autocommit=True)
+    url = urlunsplit(urlsplit(server)._replace(path="/dagster"))
+    with dg.instance_for_test(overrides={"storage": {"postgres": {"postgres_url": url}}}) as instance:
+        yield instance
+    execute(server, "DROP DATABASE dagster WITH (FORCE)", autocommit=True)
+
+
+def test_the_sensor_itself(platform, stored):
+    platform.trouble.error, platform.instance = dg.Failure("No."), stored
+    platform.run()
+    defs = dg.Definitions.merge(platform.definitions, alerts(Settings.load()))
+    sensor, cursor = defs.resolve_sensor_def(keys.ALERTS_SENSOR), None
+    for _ in range(3):
+        context = dg.build_sensor_context(
+            instance=platform.instance,
+            cursor=cursor,
+            repository_def=defs.get_repository_def(),
+            sensor_name=sensor.name,
+        )
+        tick = sensor.evaluate_tick(context)
+        cursor = tick.cursor
+        assert tick.skip_message == "Open problems: 1. Messages waiting: 0."
+    platform.cursor = cursor
+    platform.trouble.error = None
+    platform.run()
+    platform.tick()
+    assert len(platform.subjects) == 2
     assert sensor.minimum_interval_seconds == 30
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bionicpro_assets.alerts.addresses import SmtpServer, smtp_server
-from bionicpro_assets.alerts.channels import EmailChannel, WebhookChannel
+from bionicpro_assets.alerts.mail import EmailChannel
 from bionicpro_assets.alerts.setup import channels_of, secrets_in
 from bionicpro_assets.alerts.text import redacted, secrets_of
+from bionicpro_assets.alerts.webhook import WebhookChannel
 from bionicpro_assets.errors import SettingsError
 from bionicpro_assets.settings import Settings
 
