@@ -17,7 +17,8 @@ from bionicpro_assets.errors import PlatformError
 OVERLAP = timedelta(hours=1)
 # At the very first look: what failed yesterday and hasn't been mended is still worth a message.
 FIRST_LOOK = timedelta(days=1)
-RUNS_A_LOOK = 200
+# 500 take about 5 seconds of the minute that a tick has.
+RUNS_A_LOOK = 500
 BACKFILLS_A_LOOK = 10
 TAG_AWAITED = timedelta(minutes=1)
 
@@ -44,8 +45,8 @@ class Facts:
         self.jobs = set(repository.job_names)
         self.secrets = secrets
 
-    def finished_runs(self, state: State, at: datetime) -> tuple[list[FinishedRun], State]:
-        """The runs that have finished since the last look, oldest end first, and the state in which they are seen."""
+    def finished_runs(self, state: State, at: datetime) -> tuple[list[FinishedRun], State, bool]:
+        """The runs that have finished since the last look, oldest first; the state that has seen them; if it is all."""
         since = state.seen_until - OVERLAP
         # Not the public fetch_run_status_changes: on PostgreSQL an event may become visible after one with a higher
         # number, and a cursor that has passed it never sees it.
@@ -57,11 +58,13 @@ class Facts:
         finished = [(r.dagster_run, self._finished(r)) for r in page]
         runs = [*(facts for run, facts in finished if self._ours(run, facts)), *backfills]
         seen = state.seen | {r.dagster_run.run_id: _ended(r) for r in page} | {b.run_id: b.ended for b in backfills}
-        return sorted(runs, key=lambda r: r.ended), replace(
+        complete = len(page) == len(new)
+        state = replace(
             state,
-            seen_until=at if len(page) == len(new) else _ended(page[-1]),
+            seen_until=at if complete else _ended(page[-1]),
             seen={run: ended for run, ended in seen.items() if at - ended < FIRST_LOOK + 2 * OVERLAP},
         )
+        return sorted(runs, key=lambda r: r.ended), state, complete
 
     def retried(self, runs: Iterable[str]) -> list[str]:
         """Those of the runs that Dagster has started again."""

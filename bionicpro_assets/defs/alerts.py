@@ -58,8 +58,8 @@ def tell(
     if cursor and kept is None:
         said.append("The cursor isn't one of this sensor's: looking back one day, as the first time.")
     facts = Facts(instance, repository, secrets_in(settings))
-    runs, state = facts.finished_runs(kept or State(at - FIRST_LOOK), at)
+    runs, state, complete = facts.finished_runs(kept or State(at - FIRST_LOOK), at)
     retried = facts.retried(p.last_run for p in state.open if p.retry)
     stale = stale_assets(instance, facts.assets, ui_url)
-    state, sent = look(state, runs, retried, stale, channels_of(settings), at, ui_url=ui_url)
+    state, sent = look(state, runs, retried, stale, channels_of(settings), at, ui_url=ui_url, complete=complete)
     return state.as_json(), [f"Open problems: {len(state.told)}. Messages waiting: {len(state.queue)}.", *said, *sent]

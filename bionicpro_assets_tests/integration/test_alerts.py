@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from bionicpro_assets.alerts.state import State
 from bionicpro_assets.cli.main import app
-from bionicpro_assets.defs import keys
+from bionicpro_assets.definitions import build_definitions
+from bionicpro_assets.defs import alert_facts, keys
 from bionicpro_assets.defs.alerts import alerts, tell
 from bionicpro_assets.defs.etl import range_tags
 from bionicpro_assets.errors import SourceError
@@ -408,6 +409,22 @@ def test_the_first_look_tells_what_is_still_wrong_and_not_what_has_been_mended(p
     assert "Materialisation of reports/mart" in platform.bodies[0]
 
 
+def test_while_there_are_more_runs_to_look_at_nothing_is_said(platform, monkeypatch):
+    monkeypatch.setattr(alert_facts, "RUNS_A_LOOK", 1)
+    platform.trouble.error = dg.Failure("No.")
+    platform.run()
+    platform.run()
+    platform.trouble.error = None
+    platform.run()
+    for _ in range(4):
+        platform.tick()
+    assert platform.subjects == []
+    platform.trouble.error = dg.Failure("No.")
+    platform.run()
+    platform.tick()
+    assert len(platform.subjects) == 1
+
+
 def test_a_cursor_that_is_not_the_sensors_begins_anew_and_says_so(platform):
     platform.cursor = "17"
     assert platform.tick()[1].startswith("The cursor isn't one of this sensor's")
@@ -453,11 +470,16 @@ def test_the_sensor_itself(platform, stored):
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
 
+def sensors():
+    return [sensor.name for sensor in build_definitions(Settings.load()).sensors or []]
+
+
 def test_without_a_channel_there_is_no_sensor(platform, monkeypatch):
+    assert keys.ALERTS_SENSOR in sensors()
     for name in ("EMAIL_TO", "EMAIL_FROM", "WEBHOOK_URL"):
         monkeypatch.delenv(f"BIONICPRO_ALERT_{name}")
     monkeypatch.delenv("BIONICPRO_SMTP_URL")
-    assert not alerts(Settings.load()).sensors
+    assert keys.ALERTS_SENSOR not in sensors()
 
 
 def test_the_command_sends_a_test_through_every_channel(platform):
