@@ -153,7 +153,9 @@ def test_a_mail_server_that_takes_nothing_now():
 
 
 def test_a_message_that_was_taken_is_not_sent_again_because_saying_goodbye_failed():
-    with saying(b"220 hello\r\n", b"250 OK\r\n" * 4, b"354 go on\r\n", b"250 taken\r\n", pause=0.05) as port:
+    with saying(
+        b"220 hello\r\n", b"250 OK\r\n" * 4, b"354 go on\r\n", b"250 taken\r\n", b"451 what?\r\n", pause=0.05
+    ) as port:
         assert email(f"smtp://127.0.0.1:{port}", seconds=1.0).send(MESSAGE) == ""
 
 
