@@ -3,6 +3,7 @@
 import dagster as dg
 
 from bionicpro_assets.defs import keys
+from bionicpro_assets.defs.alerts import alerts
 from bionicpro_assets.defs.checks import data_checks
 from bionicpro_assets.defs.crm import crm_extract, crm_sources
 from bionicpro_assets.defs.etl import reports_etl
@@ -45,7 +46,7 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
         # It holds for backfills and runs from the UI too, which don't go through the job.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(assets, reports_etl(settings), maintenance(settings))
+    return dg.Definitions.merge(assets, reports_etl(settings), maintenance(settings), alerts(settings))
 
 
 @dg.definitions

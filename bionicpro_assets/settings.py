@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bionicpro_assets.alerts.addresses import email_addresses, smtp_server, web_url
 from bionicpro_assets.errors import SettingsError
 from bionicpro_assets.hours import parse_hour
 
@@ -78,6 +79,27 @@ def _time_zone(name: str) -> str:
 
 def _hour(value: object) -> object:
     return parse_hour(value) if isinstance(value, str) else value
+
+
+def _smtp_url(secret: SecretStr) -> SecretStr:
+    smtp_server(secret.get_secret_value())
+    return secret
+
+
+def _webhook_url(secret: SecretStr) -> SecretStr:
+    web_url(secret.get_secret_value())
+    return secret
+
+
+def _addressees(text: str) -> str:
+    return ", ".join(email_addresses(text))
+
+
+def _sender(text: str) -> str:
+    addresses = email_addresses(text)
+    if len(addresses) > 1:
+        raise ValueError("holds more than one address: a message has one sender")
+    return addresses[0]
 
 
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -193,6 +215,31 @@ class Settings(BaseSettings):
         alias="BIONICPRO_MAX_AGE_MINUTES",
         description="How old the newest hour of telemetry and mart may be, in minutes after it ended",
     )
+    alert_email_to: Annotated[str, AfterValidator(_addressees)] | None = Field(
+        None,
+        alias="BIONICPRO_ALERT_EMAIL_TO",
+        description="Who gets an e-mail when something is wrong, and when it is over; addresses separated by commas",
+    )
+    alert_email_from: Annotated[str, AfterValidator(_sender)] | None = Field(
+        None,
+        alias="BIONICPRO_ALERT_EMAIL_FROM",
+        description="The sender of these e-mails",
+    )
+    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
+        None,
+        alias="BIONICPRO_SMTP_URL",
+        description="The mail server for them: smtp://user:password@host:587?starttls=required, or smtps://…:465",
+    )
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = Field(
+        None,
+        alias="BIONICPRO_ALERT_WEBHOOK_URL",
+        description='Where the same messages are posted as {"text": …}: an incoming webhook of Slack or the like',
+    )
+    ui_url: Annotated[str, AfterValidator(web_url)] | None = Field(
+        None,
+        alias="BIONICPRO_UI_URL",
+        description="Where people reach the Dagster UI, for links in messages",
+    )
     home: Path = Field(
         Path(".bionicpro"),
         alias="BIONICPRO_HOME",
@@ -216,8 +263,10 @@ class Settings(BaseSettings):
         if not path.is_file() and (env_file or "BIONICPRO_ENV_FILE" in os.environ):
             problems.append(f"{path}: there is no such file")
         known = setting_names()
-        names = {**(dotenv_values(path) if path.is_file() else {}), **os.environ}
+        written = dotenv_values(path) if path.is_file() else {}
+        names = {**written, **os.environ}
         problems += [problem for name in sorted(names) if name not in known and (problem := _misspelt(name, known))]
+        problems += _incomplete({name for source in (written, os.environ) for name, value in source.items() if value})
         try:
             # pydantic-settings takes this argument beside the fields; its mypy plugin knows only the fields.
             settings = cls(_env_file=path, _env_file_encoding="utf-8")
@@ -238,6 +287,19 @@ def setting_names() -> dict[str, str]:
     """Every setting's environment variable and description, in order, and the one that names the file."""
     names = {str(f.alias): f.description or "" for f in Settings.model_fields.values()}
     return names | {"BIONICPRO_ENV_FILE": "File with settings, in place of .env in the working directory"}
+
+
+def _incomplete(names: set[str]) -> list[str]:
+    """Settings that only make sense together. Looked at beside the fields, so that all is said at once."""
+    to, sender, server = "BIONICPRO_ALERT_EMAIL_TO", "BIONICPRO_ALERT_EMAIL_FROM", "BIONICPRO_SMTP_URL"
+    given = {to, sender, server} & names
+    if to in given:
+        return [
+            f"{name}: is not set, and {to} is. {setting_names()[name]}"
+            for name in (sender, server)
+            if name not in given
+        ]
+    return [f"{name}: is set, and {to} isn't: nobody would get an e-mail" for name in (sender, server) if name in given]
 
 
 def _misspelt(name: str, known: Mapping[str, str]) -> str | None:

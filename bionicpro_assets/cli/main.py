@@ -142,6 +142,19 @@ def status() -> None:
         run_status(datetime.now(UTC))
 
 
+alerts = typer.Typer(help="Messages about failed runs, failed checks and stale assets.", no_args_is_help=True)
+app.add_typer(alerts, name="alerts")
+
+
+@alerts.command()
+def test() -> None:
+    """Send a test message through every configured channel. Status 1 if one doesn't take it."""
+    from bionicpro_assets.cli.alerts import run_alerts_test
+
+    with _said():
+        run_alerts_test(datetime.now(UTC))
+
+
 class _said:  # noqa: N801 - reads as a word at its use
     """Says an error of the platform in its own words, without a traceback, and ends with status 1."""
 

@@ -11,6 +11,7 @@ JOB = "bionicpro_reports_etl"
 SCHEDULE = "bionicpro_reports_etl_every_15_minutes"
 SWEEP_JOB = "bionicpro_sweep"
 SWEEP_SCHEDULE = "bionicpro_sweep_every_hour"
+ALERTS_SENSOR = "bionicpro_alerts"
 # One run at a time writes to the mart: dagster.yaml gives every pool one place.
 POOL = "bionicpro_reports_etl"
 

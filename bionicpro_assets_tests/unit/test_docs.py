@@ -51,6 +51,8 @@ def settings_rows() -> list[str]:
     """The README's table of settings, as it must be."""
     defaults = {}
     for field in Settings.model_fields.values():
+        if field.default is None:
+            continue
         default = "" if field.is_required() else field.default
         if field.alias == "BIONICPRO_PARTITIONS_START":
             default = f"{default:%Y-%m-%dT%H:%M}"
