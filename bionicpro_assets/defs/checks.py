@@ -29,7 +29,7 @@ PARTITION_TAG = "dagster/partition"
 Hours = Sequence[datetime]
 
 
-def data_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list[dg.AssetChecksDefinition]:
     """The checks on the extracts, the quarantine and the mart; on the roll-up too, where this platform runs it."""
 
     def about(*tables: str) -> list[Claim]:
@@ -51,13 +51,14 @@ def data_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     def check_roll_up(context: dg.AssetCheckExecutionContext, _: ClickHouse, hours: Hours) -> list[Verdict]:
         return raw_verdicts(_source(context, keys.TELEMETRY_DB).source, hours)
 
+    shared = (settings, retry_policy)
     found = [
-        _check("check_crm", [crm_contract(), *crm], check_crm, settings, keys.CRM_DB),
-        _check("check_telemetry", [telemetry_contract(), *telemetry], check_telemetry, settings, keys.TELEMETRY_DB),
-        _check("check_reports", [published_claim(), *reports], check_reports, settings),
+        _check("check_crm", [crm_contract(), *crm], check_crm, shared, keys.CRM_DB),
+        _check("check_telemetry", [telemetry_contract(), *telemetry], check_telemetry, shared, keys.TELEMETRY_DB),
+        _check("check_reports", [published_claim(), *reports], check_reports, shared),
     ]
     if settings.rollup == "platform":
-        found.append(_check("check_roll_up", raw_claims(), check_roll_up, settings, keys.TELEMETRY_DB))
+        found.append(_check("check_roll_up", raw_claims(), check_roll_up, shared, keys.TELEMETRY_DB))
     return found
 
 
@@ -65,16 +66,18 @@ def _check(
     name: str,
     about: Sequence[Claim],
     verdicts_of: Callable[[dg.AssetCheckExecutionContext, ClickHouse, Hours], list[Verdict]],
-    settings: Settings,
+    shared: tuple[Settings, dg.RetryPolicy | None],
     *sources: str,
 ) -> dg.AssetChecksDefinition:
     """One step that evaluates all claims on an asset, on the hours of the run."""
+    settings, retry_policy = shared
 
     @dg.multi_asset_check(
         name=name,
         specs=[spec(claim) for claim in about],
         required_resource_keys={keys.CLICKHOUSE, *sources},
         can_subset=True,
+        retry_policy=retry_policy,
         pool=keys.POOL,
     )
     def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:

@@ -52,11 +52,16 @@ class Hourly:
         return decorator
 
     @property
+    def retry_policy(self) -> dg.RetryPolicy | None:
+        """How a step that fails, and may go well later, is tried again."""
+        return dg.RetryPolicy(max_retries=3, delay=120) if self.retries else None
+
+    @property
     def _shared(self) -> dict[str, Any]:
         return {
             "partitions_def": self.partitions,
             "backfill_policy": dg.BackfillPolicy.multi_run(HOURS_PER_BACKFILL_RUN),
-            "retry_policy": dg.RetryPolicy(max_retries=3, delay=120) if self.retries else None,
+            "retry_policy": self.retry_policy,
             "pool": POOL,
         }
 

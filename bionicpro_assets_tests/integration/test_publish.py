@@ -294,6 +294,7 @@ def test_the_retention_is_the_one_of_the_tables(clickhouse):
     assert kept == {
         "crm_customer_prosthesis": True,
         "hourly_telemetry": True,
+        "rejected_telemetry": True,
         "user_prosthesis_stats": True,
         "publications": False,
     }

@@ -262,7 +262,7 @@ def test_what_breaks_once_at_any_request_is_healed(gateway, writer, pauses, name
                 began = time.monotonic()
                 writer.put(clickhouse)
             assert writer.state() == "new", f"request {number}: {proxy.requests[number - 1]}"
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 60
             assert len(pauses) <= 1
             pauses.clear()
             if len(proxy.requests) < number:
