@@ -7,6 +7,7 @@ from bionicpro_assets.defs.crm import crm_extract, crm_sources
 from bionicpro_assets.defs.etl import reports_etl
 from bionicpro_assets.defs.hourly import Hourly
 from bionicpro_assets.defs.io_manager import ClickHouseIOManager
+from bionicpro_assets.defs.late import late_hours
 from bionicpro_assets.defs.maintenance import maintenance
 from bionicpro_assets.defs.reports import mart
 from bionicpro_assets.defs.resources import clickhouse_resources, source_resources
@@ -43,7 +44,7 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
         # It holds for backfills and runs from the UI too, which don't go through the job.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(assets, reports_etl(settings), maintenance(settings))
+    return dg.Definitions.merge(assets, reports_etl(settings), late_hours(settings), maintenance(settings))
 
 
 @dg.definitions

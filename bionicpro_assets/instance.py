@@ -12,8 +12,8 @@ import dagster as dg
 
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.etl import range_tags
 from bionicpro_assets.hours import partition_key
+from bionicpro_assets.runs import range_tags
 from bionicpro_assets.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -9,6 +9,9 @@ CLICKHOUSE_IO_MANAGER = "clickhouse_io_manager"
 
 JOB = "bionicpro_reports_etl"
 SCHEDULE = "bionicpro_reports_etl_every_15_minutes"
+LATE_SENSOR = "bionicpro_late_hours"
+OBSERVE_JOB = "bionicpro_observe_sources"
+OBSERVE_SCHEDULE = "bionicpro_observe_sources_every_hour"
 SWEEP_JOB = "bionicpro_sweep"
 SWEEP_SCHEDULE = "bionicpro_sweep_every_hour"
 # One run at a time writes to the mart: dagster.yaml gives every pool one place.

@@ -13,6 +13,10 @@ from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.load.table import HourlyTable
 
 PREVIEW_ROWS = 5
+# What the sensor of late hours goes by.
+SOURCE_READ_AT = "source_read_at"
+SOURCE_STATE = "source_state"
+ROLLED_UP_AT = "rolled_up_at"
 # Never shown in metadata or logs. A login is here because people make logins of their names.
 PERSONAL = frozenset(
     {
@@ -47,7 +51,7 @@ def publication_metadata(
         "superseded_hours": len(publication.superseded),
         "bytes": publication.size,
         "publication": str(publication.number),
-        "source_read_at": dg.MetadataValue.timestamp(max(frame.read_at.values())),
+        SOURCE_READ_AT: dg.MetadataValue.timestamp(max(frame.read_at.values())),
         "preview": preview(frame.rows.select(c.name for c in columns)),
     }
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
+from bionicpro_assets.defs.metadata import SOURCE_READ_AT, add_rows_per_hour, column_lineage
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.transform.join import FROM_CRM, NUMBERS, join_telemetry_with_customers
@@ -56,6 +56,10 @@ def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
         frame = HourlyFrame(joined.rows, telemetry.read_at)
         unmatched = HourlyFrame(joined.unmatched, telemetry.read_at)
         add_rows_per_hour(context, {partition_key(h): n for h, n in frame.rows_per_hour().items()})
+        for hour, read_at in frame.read_at.items():
+            # The window's instant is the newest of its hours; each hour has its own.
+            own = {SOURCE_READ_AT: dg.MetadataValue.timestamp(read_at)}
+            context.add_asset_metadata(own, partition_key=partition_key(hour))
         for hour, count in unmatched.rows_per_hour().items():
             context.add_asset_metadata({"unmatched_rows_of_hour": count}, partition_key=partition_key(hour))
         chips = joined.unmatched["chip_id"].unique().sort()

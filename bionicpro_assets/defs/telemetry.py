@@ -6,8 +6,9 @@ import dagster as dg
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import add_rows_per_hour, column_lineage
+from bionicpro_assets.defs.metadata import ROLLED_UP_AT, SOURCE_STATE, add_rows_per_hour, column_lineage
 from bionicpro_assets.defs.resources import PostgresResource
+from bionicpro_assets.extract.changes import EMPTY, states_of
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import partition_key
@@ -86,10 +87,11 @@ def hourly_rollup(hourly: Hourly, who: Literal["platform", "external"]) -> dg.As
         context: dg.AssetExecutionContext, bionicpro_telemetry_db: dg.ResourceParam[PostgresResource]
     ) -> dg.MaterializeResult[None]:
         with clear_failure():
-            written = roll_up(bionicpro_telemetry_db.source, hours_of(context))
-        for hour, rows in written.items():
+            rolled_up = roll_up(bionicpro_telemetry_db.source, hours_of(context))
+        for hour, rows in rolled_up.written.items():
             context.add_asset_metadata({"rows_changed": rows}, partition_key=partition_key(hour))
-        return dg.MaterializeResult(metadata={"hours": len(written), **metadata})
+        began_at = dg.MetadataValue.timestamp(rolled_up.began_at)
+        return dg.MaterializeResult(metadata={"hours": len(rolled_up.written), ROLLED_UP_AT: began_at, **metadata})
 
     return hourly_stats
 
@@ -119,6 +121,10 @@ def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
         """
         with clear_failure():
             frame = extract_hourly_telemetry(bionicpro_telemetry_db.source, hours_of(context))
+        states = states_of(frame.rows)
+        for hour in frame.hours:
+            state = {SOURCE_STATE: states.get(hour, EMPTY)}
+            context.add_asset_metadata(state, partition_key=partition_key(hour))
         add_rows_per_hour(context, {partition_key(h): n for h, n in frame.rows_per_hour().items()})
         return frame
 
