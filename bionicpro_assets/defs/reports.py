@@ -30,6 +30,7 @@ def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
         key=keys.MART,
         ins={"crm": dg.AssetIn(key=keys.CRM_EXTRACT), "telemetry": dg.AssetIn(key=keys.TELEMETRY_EXTRACT)},
         io_manager_key=keys.CLICKHOUSE_IO_MANAGER,
+        freshness_policy=hourly.freshness,
         group_name="reports",
         owners=["team:reports"],
         kinds={"polars", "clickhouse"},

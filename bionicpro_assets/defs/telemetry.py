@@ -103,6 +103,7 @@ def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
         key=keys.TELEMETRY_EXTRACT,
         deps=[keys.HOURLY_STATS],
         io_manager_key=keys.CLICKHOUSE_IO_MANAGER,
+        freshness_policy=hourly.freshness,
         group_name=GROUP,
         owners=OWNERS,
         kinds={"postgres", "clickhouse"},

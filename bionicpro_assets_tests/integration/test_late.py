@@ -57,7 +57,7 @@ class Daemon:
     cursor: str | None = None
     runs: list[str] = field(default_factory=list)
 
-    def tick(self) -> dg.SensorResult:
+    def tick(self):
         """Evaluate the sensor."""
         definitions = build_definitions(Settings.load())
         context = dg.build_sensor_context(
@@ -77,7 +77,7 @@ class Daemon:
         self.cursor = tick.cursor.json()
         return tick.plan
 
-    def schedule(self, at: datetime = OPEN) -> list[dg.RunRequest]:
+    def schedule(self, at: datetime = OPEN):
         """Evaluate the schedule's tick of that time."""
         schedule = build_definitions(Settings.load()).resolve_schedule_def(keys.SCHEDULE)
         return schedule.evaluate_tick(InMemory(at, self.platform.instance)).run_requests
@@ -100,7 +100,7 @@ class Daemon:
             assert count < 50
         return count
 
-    def half_an_hour_goes_by(self) -> None:
+    def half_an_hour_goes_by(self):
         """The next tick compares all recent hours again."""
         self.cursor = json.dumps(json.loads(self.cursor) | {"compared_at": None})
 
@@ -116,7 +116,7 @@ def daemon(platform, sources, monkeypatch) -> Daemon:
 
 
 @pytest.fixture
-def rolled_up(daemon, monkeypatch) -> Daemon:
+def rolled_up(daemon, monkeypatch):
     monkeypatch.setenv("BIONICPRO_ROLLUP", "platform")
     return daemon
 
