@@ -13,7 +13,7 @@ from bionicpro_assets.sqlfiles import sql, with_values
 
 # Raw rows are counted in pieces, so that a backlog of days is worked off over several ticks.
 PIECE = 2_000_000
-PIECES_SECONDS = 12.0
+PIECES_SECONDS = 8.0
 # The state of an hour without rows.
 EMPTY = "0:0"
 

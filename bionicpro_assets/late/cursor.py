@@ -14,6 +14,8 @@ VERSION = 1
 OVERLAP = timedelta(minutes=10)
 # A transaction that stays open for longer than this is no reason to read the same rows again for ever.
 LONGEST_TRANSACTION = timedelta(hours=24)
+# Nor for counting more raw rows again than a tick has time for: about a second per million.
+MOST_ROWS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ class Cursor:
         while self.looks:
             look = self.looks[0]
             ended = look.next_transaction <= oldest_running and look.at <= now - OVERLAP
-            if not ended and look.at > now - LONGEST_TRANSACTION:
+            too_many = self.settled_raw is not None and self.looks[-1].newest_raw - self.settled_raw > MOST_ROWS
+            if not ended and look.at > now - LONGEST_TRANSACTION and not too_many:
                 break
             self.settled_at, self.settled_raw = look.at, look.newest_raw
             self.looks.pop(0)

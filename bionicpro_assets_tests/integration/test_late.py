@@ -12,7 +12,9 @@ import pytest
 
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
+from bionicpro_assets.extract.changes import hour_states, hour_states_between, states_of
 from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.late.cursor import Cursor
 from bionicpro_assets.late.find import Finder
@@ -108,7 +110,7 @@ class Daemon:
 @pytest.fixture
 def daemon(platform, sources, monkeypatch) -> Daemon:
     monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
-    monkeypatch.setenv("BIONICPRO_MAX_CATCHUP_HOURS", "12")
+    monkeypatch.setenv("BIONICPRO_MAX_CATCHUP_HOURS", "6")
     monkeypatch.setenv("BIONICPRO_PARTITIONS_START", f"{OPEN - timedelta(days=40):%Y-%m-%dT%H:%M}")
     sources.add_wearer("C1", "anna")
     sources.add_wearer("C2", "boris")
@@ -134,7 +136,8 @@ def assert_mart(daemon: Daemon, first: datetime, last: datetime = OPEN) -> None:
 def test_raw_rows_one_minute_three_hours_and_three_days_late(rolled_up, sources):
     for hour in (ago(days=3), ago(hours=4), ago(hours=3), ago(hours=1)):
         sources.in_telemetry(RAW, ("C1", hour, 60))
-    rolled_up.platform.load(ago(days=3), OPEN)
+    rolled_up.platform.load(ago(days=3), ago(days=3))
+    rolled_up.platform.load(ago(hours=4), OPEN)
     assert rolled_up.tick().skip_message == "No hour is late."
     before = rolled_up.platform.mart()
     for late, hour in ((60, ago(hours=1)), (30, ago(hours=4)), (20, ago(days=3))):
@@ -183,21 +186,21 @@ def asked_plan(plan) -> list[list[datetime]]:
 
 
 def test_an_outage_of_thirty_hours_is_caught_up_with_by_the_next_tick(daemon, sources, monkeypatch):
-    monkeypatch.setenv("BIONICPRO_MAX_CATCHUP_HOURS", "40")
-    for hour in hour_range(ago(hours=40), OPEN):
+    monkeypatch.setenv("BIONICPRO_MAX_CATCHUP_HOURS", "34")
+    for hour in hour_range(ago(hours=34), OPEN):
         sources.add_hour("C1", hour)
-    daemon.platform.load(ago(hours=36), ago(hours=31))
+    daemon.platform.load(ago(hours=32), ago(hours=31))
     requests = daemon.schedule()
     assert [hours_of_run(r.tags) for r in requests] == [
         hour_range(ago(hours=2), OPEN),
         hour_range(ago(hours=30), ago(hours=3)),
-        hour_range(ago(hours=40), ago(hours=37)),  # before the first load, within reach of the setting
+        hour_range(ago(hours=34), ago(hours=33)),  # before the first load, within reach of the setting
     ]
     assert [r.tags["dagster/priority"] for r in requests] == ["10", "7", "7"]
     assert len({r.run_key for r in requests}) == 3
     for request in requests:
         assert daemon.run(request.tags)
-    assert_mart(daemon, ago(hours=40))
+    assert_mart(daemon, ago(hours=34))
     assert len(daemon.schedule()) == 1
     assert daemon.tick().skip_message == "No hour is late."
     assert daemon.runs == ["refresh", "missing hours", "missing hours"]
@@ -215,7 +218,7 @@ def test_catching_up_never_reaches_before_the_first_partition_and_can_be_off(dae
 
 def test_hours_whose_run_is_queued_or_in_progress_arent_asked_for_again(daemon, sources):
     sources.add_hour("C1", ago(hours=9))
-    daemon.platform.load(ago(hours=12), OPEN)
+    daemon.platform.load(ago(hours=9), ago(hours=9))
     daemon.tick()
     sources.add_hour("C1", ago(hours=9), movements_count=5)
     instance = daemon.platform.instance
@@ -239,13 +242,14 @@ def test_a_catch_up_that_hangs_isnt_asked_for_again(daemon):
         assert refresh.run_key == "refresh"
 
 
-def test_corrected_deleted_and_added_rows_of_old_hours(daemon, sources):
-    for hour in hour_range(ago(hours=20), OPEN):
+def test_corrected_deleted_and_added_rows_of_old_hours(daemon, sources, monkeypatch):
+    monkeypatch.setenv("BIONICPRO_MAX_CATCHUP_HOURS", "12")
+    for hour in hour_range(ago(hours=12), OPEN):
         sources.add_hour("C1", hour)
         sources.add_hour("C2", hour)
     # Long ago: out of sight of the look for what has changed.
     sources.in_telemetry("UPDATE telemetry.hourly_stats SET updated_at = updated_at - interval '2 days'")
-    daemon.platform.load(ago(hours=20), OPEN)
+    daemon.platform.load(ago(hours=12), OPEN)
     daemon.tick()
     sources.add_hour("C1", ago(hours=18), movements_count=7, successful_movements=7)
     sources.add_hour("C1", ago(hours=17), movements_count=8, successful_movements=8)
@@ -304,31 +308,31 @@ def test_a_correction_of_500_old_hours_is_three_runs(daemon, sources):
 def test_scattered_hours_come_a_few_runs_at_a_time(daemon, sources):
     daemon.platform.load(ago(hours=3), OPEN)
     daemon.tick()
-    hours = [ago(hours=200 + 2 * i) for i in range(9)]
+    hours = [ago(hours=200 + 2 * i) for i in range(6)]
     for hour in hours:
         sources.add_hour("C1", hour)
     first = daemon.tick()
     assert asked(first.run_requests) == [[h] for h in sorted(hours[:4])]
     for request in first.run_requests:
         assert daemon.run(request.tags)
-    assert asked(daemon.tick().run_requests) == [[h] for h in sorted(hours[4:8])]
-    assert daemon.settle() == 5
+    assert asked(daemon.tick().run_requests) == [[h] for h in sorted(hours[4:])]
+    assert daemon.settle() == 2
     assert_mart(daemon, min(hours))
 
 
 def test_the_sensor_never_wakes_itself(rolled_up, sources):
     """The roll-up of a run moves updated_at, and raw rows stay within sight for a while."""
-    for hour in hour_range(ago(hours=12), OPEN):
+    for hour in hour_range(ago(hours=6), OPEN):
         sources.in_telemetry(RAW, ("C1", hour, 60))
-    rolled_up.platform.load(ago(hours=12), OPEN)
+    rolled_up.platform.load(ago(hours=6), OPEN)
     rolled_up.tick()
-    sources.in_telemetry(RAW, ("C2", ago(hours=9), 60))
+    sources.in_telemetry(RAW, ("C2", ago(hours=5), 60))
     assert rolled_up.settle() == 1
     for _ in range(3):
         rolled_up.half_an_hour_goes_by()
         assert rolled_up.tick().skip_message == "No hour is late."
     for _ in range(2):
-        rolled_up.platform.load(ago(hours=12), OPEN)
+        rolled_up.platform.load(ago(hours=6), OPEN)
         rolled_up.half_an_hour_goes_by()
         assert rolled_up.tick().skip_message == "No hour is late."
 
@@ -346,12 +350,12 @@ def test_an_hour_that_left_the_window_while_its_refresh_failed_is_late(rolled_up
 
 
 def test_a_poisoned_hour_loses_only_itself_and_the_refresh_goes_on(daemon, sources):
-    hours = hour_range(ago(hours=32), ago(hours=13))
+    hours = hour_range(ago(hours=20), ago(hours=13))
     for hour in [*hours, OPEN]:
         sources.add_hour("C1", hour)
-    daemon.platform.load(ago(hours=12), OPEN)
+    daemon.platform.load(ago(hours=6), OPEN)
     daemon.tick()
-    poisoned = ago(hours=24)
+    poisoned = ago(hours=16)
     for hour in hours:
         sources.add_hour("C1", hour, movements_count=-1 if hour == poisoned else 50)
     now, runs = datetime.now(UTC), 0
@@ -367,8 +371,8 @@ def test_a_poisoned_hour_loses_only_itself_and_the_refresh_goes_on(daemon, sourc
         now += timedelta(minutes=30)
     assert plan.given_up == [poisoned]
     assert not plan.waiting
-    assert runs == 11, "20 hours: 1 run, 1 of at most 42, 2 of at most 10, 5 of 2, 2 of 1"
-    good = [row for row in sources.expected_mart(ago(hours=32), OPEN) if row[7] >= 0]
+    assert runs == 9, "8 hours: in 1 run, 1 of at most 42, 1 of at most 10, 4 of 2, 2 of 1"
+    good = [row for row in sources.expected_mart(ago(hours=20), OPEN) if row[7] >= 0]
     assert [row for row in daemon.platform.mart() if (row[3], row[4]) != (poisoned.date(), poisoned.hour)] == good
     message = daemon.tick().skip_message
     assert f"given up: {poisoned:%Y-%m-%d %H:%M} UTC" in message
@@ -378,12 +382,12 @@ def test_a_poisoned_hour_loses_only_itself_and_the_refresh_goes_on(daemon, sourc
     (request,) = daemon.tick_at(now + timedelta(hours=1)).requests
     assert daemon.run(ask_tags(request.hours, "late hours"))
     assert daemon.tick().skip_message == "No hour is late."
-    assert_mart(daemon, ago(hours=32))
+    assert_mart(daemon, ago(hours=20))
 
 
 def test_an_outage_doesnt_use_up_the_attempts(daemon, sources, monkeypatch):
     sources.add_hour("C1", ago(hours=9))
-    daemon.platform.load(ago(hours=12), OPEN)
+    daemon.platform.load(ago(hours=9), ago(hours=9))
     daemon.tick()
     sources.add_hour("C1", ago(hours=9), movements_count=5)
     (request,) = daemon.tick().run_requests
@@ -452,7 +456,7 @@ def reject(daemon, hour, *chips):
 def test_hours_of_a_chip_that_the_crm_has_got_to_know(daemon, sources):
     for hour in (ago(hours=9), ago(hours=8), ago(hours=5)):
         sources.add_hour("NEW'\"CHIP", hour)
-    daemon.platform.load(ago(hours=12), OPEN)
+    daemon.platform.load(ago(hours=9), ago(hours=5))
     reject(daemon, ago(hours=9), "NEW'\"CHIP", "NEVER")
     reject(daemon, ago(hours=8), "NEW'\"CHIP")
     reject(daemon, ago(hours=5), "NEVER")
@@ -483,3 +487,19 @@ def test_a_cursor_of_another_version_is_begun_anew(daemon, sources):
         daemon.cursor = cursor
         assert asked(daemon.tick().run_requests) == [[ago(hours=9)]]
         assert json.loads(daemon.cursor)["version"] == 1
+
+
+def test_the_state_of_an_hour_is_the_same_in_sql_and_of_the_rows_that_were_read(sources):
+    sources.in_telemetry("ALTER TABLE telemetry.hourly_stats ALTER updated_at DROP NOT NULL")
+    sources.in_telemetry(
+        "INSERT INTO telemetry.hourly_stats (chip_id, hour_start, updated_at) "
+        "SELECT 'C' || n, %s + (n %% 3) * interval '1 hour', CASE WHEN n %% 10 > 0 THEN "
+        "'2020-01-01'::timestamptz + random() * interval '60 years' END FROM generate_series(1, 3000) n",
+        (ago(hours=9),),
+    )
+    hours = hour_range(ago(hours=10), ago(hours=7))
+    read = states_of(extract_hourly_telemetry(sources.telemetry, hours).rows)
+    with sources.telemetry.snapshot() as snapshot:
+        assert hour_states(snapshot, hours) == read | {ago(hours=10): "0:0"}
+        assert hour_states_between(snapshot, ago(hours=9), ago(hours=6)) == read
+    assert len(set(read.values())) == 3

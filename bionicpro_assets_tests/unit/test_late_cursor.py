@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bionicpro_assets.late.cursor import LONGEST_TRANSACTION, OVERLAP, Cursor, Found, Look
+from bionicpro_assets.late.cursor import LONGEST_TRANSACTION, MOST_ROWS, OVERLAP, Cursor, Found, Look
 
 AT = datetime(2026, 11, 24, 10, 0, 0, 123456, tzinfo=UTC)
 HOUR = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -53,3 +53,10 @@ def test_looks_are_settled_in_order():
     cursor.settle(AT, 55)
     assert cursor.looks == looks[1:]
     assert cursor.settled_raw == 7
+
+
+def test_a_session_that_stays_open_doesnt_make_ticks_count_ever_more_rows_again():
+    looks = [Look(AT - 3 * MINUTE, 50, MOST_ROWS, {}), Look(AT - MINUTE, 50, MOST_ROWS + 2, {})]
+    cursor = Cursor(AT, 1, list(looks))
+    cursor.settle(AT, 49)
+    assert (cursor.settled_raw, cursor.looks) == (MOST_ROWS, looks[1:])
