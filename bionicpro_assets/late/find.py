@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.metadata import ROLLED_UP_AT, SOURCE_READ_AT, SOURCE_STATE
+from bionicpro_assets.defs.metadata import SOURCE_READ_AT, SOURCE_STATE
 from bionicpro_assets.extract.changes import (
     EMPTY,
     changed_hours,
@@ -25,7 +25,15 @@ from bionicpro_assets.hours import HOUR, floor_hour
 from bionicpro_assets.late.catch_up import catch_up_hours
 from bionicpro_assets.late.cursor import Cursor, Found, Look
 from bionicpro_assets.late.plan import Plan, plan
-from bionicpro_assets.late.record import Loaded, first_load_at, last_load_at, last_loaded, quarantined_hours
+from bionicpro_assets.late.record import (
+    first_load_at,
+    joined_since,
+    last_load_at,
+    last_loaded,
+    quarantined_hours,
+    read_since,
+    rolled_up_since,
+)
 from bionicpro_assets.load.publish import RETENTION
 from bionicpro_assets.runs import asks, busy_hours
 from bionicpro_assets.settings import Settings
@@ -139,7 +147,7 @@ class Finder:
         for hour, state in states.items():
             extract, mart = extracts.get(hour), marts.get(hour)
             as_loaded = extract is not None and extract.metadata.get(SOURCE_STATE) == state
-            shown = _read_since(mart, extract.instant(SOURCE_READ_AT) if extract else None)
+            shown = read_since(mart, extract.instant(SOURCE_READ_AT) if extract else None)
             if as_loaded and shown:
                 cursor.changed.pop(hour, None)
             elif hour not in cursor.changed or cursor.changed[hour].state != state:
@@ -173,11 +181,11 @@ class Finder:
                 del found[hour]
         hours = sorted({*cursor.changed, *cursor.raw, *cursor.fitted}, reverse=True)[:EXAMINED]
         marts = last_loaded(self.instance, keys.MART, hours)
-        _forget(cursor.changed, hours, lambda hour, found: _read_since(marts.get(hour), found.at))
+        _forget(cursor.changed, hours, lambda hour, found: read_since(marts.get(hour), found.at))
         rollups = last_loaded(self.instance, keys.HOURLY_STATS, cursor.raw.keys() & set(hours))
-        _forget(cursor.raw, hours, lambda hour, found: _rolled_up_since(rollups.get(hour), marts.get(hour), found.at))
+        _forget(cursor.raw, hours, lambda hour, found: rolled_up_since(rollups.get(hour), marts.get(hour), found.at))
         crm = last_loaded(self.instance, keys.CRM_EXTRACT, cursor.fitted.keys() & set(hours))
-        _forget(cursor.fitted, hours, lambda hour, found: _joined_since(crm.get(hour), marts.get(hour), found.at))
+        _forget(cursor.fitted, hours, lambda hour, found: joined_since(crm.get(hour), marts.get(hour), found.at))
         # Hours that were never loaded and aren't too old are the schedule's to catch up with.
         caught_up = set(catch_up_hours(self.settings, self.now))
         wanted = {
@@ -205,18 +213,3 @@ def _forget(
     for hour in hours:
         if hour in found and is_loaded(hour, found[hour]):
             del found[hour]
-
-
-def _read_since(loaded: Loaded | None, instant: datetime | None) -> bool:
-    """Whether the hour was loaded from a read of the source at that instant or later."""
-    read_at = loaded.instant(SOURCE_READ_AT) if loaded else None
-    return read_at is not None and instant is not None and read_at >= instant
-
-
-def _rolled_up_since(rollup: Loaded | None, mart: Loaded | None, instant: datetime) -> bool:
-    rolled_up_at = rollup.instant(ROLLED_UP_AT) if rollup else None
-    return rolled_up_at is not None and rolled_up_at >= instant and _read_since(mart, rolled_up_at)
-
-
-def _joined_since(crm: Loaded | None, mart: Loaded | None, instant: datetime) -> bool:
-    return crm is not None and mart is not None and _read_since(crm, instant) and mart.event > crm.event

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType
 
 from bionicpro_assets.defs import keys
+from bionicpro_assets.defs.metadata import ROLLED_UP_AT, SOURCE_READ_AT
 from bionicpro_assets.hours import parse_hour, partition_key
 
 QUARANTINE = dg.AssetKey(["quarantine", "rejected_telemetry"])
@@ -84,6 +85,23 @@ def last_load_at(instance: dg.DagsterInstance) -> datetime | None:
 def first_load_at(instance: dg.DagsterInstance) -> datetime | None:
     """When anything was first loaded into the mart; None if nothing ever was."""
     return _edge(instance, ascending=True)
+
+
+def read_since(loaded: Loaded | None, instant: datetime | None) -> bool:
+    """Whether an hour was loaded from a read of the source at that instant or later."""
+    read_at = loaded.instant(SOURCE_READ_AT) if loaded else None
+    return read_at is not None and instant is not None and read_at >= instant
+
+
+def rolled_up_since(rollup: Loaded | None, mart: Loaded | None, instant: datetime) -> bool:
+    """Whether the mart's hour was read after a roll-up that began at that instant or later."""
+    rolled_up_at = rollup.instant(ROLLED_UP_AT) if rollup else None
+    return rolled_up_at is not None and rolled_up_at >= instant and read_since(mart, rolled_up_at)
+
+
+def joined_since(crm: Loaded | None, mart: Loaded | None, instant: datetime) -> bool:
+    """Whether the mart's hour was joined with an answer of the CRM from that instant or later."""
+    return crm is not None and mart is not None and read_since(crm, instant) and mart.event > crm.event
 
 
 def quarantined_hours(instance: dg.DagsterInstance) -> dict[datetime, set[str]]:

@@ -6,6 +6,7 @@ The schedule and the sensor are evaluated as the daemon does it, and what they a
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import dagster as dg
 import pytest
@@ -35,6 +36,12 @@ RAW = (
 )
 
 
+@cache
+def of_settings(settings: Settings) -> dg.Definitions:
+    """A code location is loaded once, too."""
+    return build_definitions(settings, retries=False)
+
+
 def ago(**ago: int) -> datetime:
     return OPEN - timedelta(**ago)
 
@@ -61,7 +68,7 @@ class Daemon:
 
     def tick(self):
         """Evaluate the sensor."""
-        definitions = build_definitions(Settings.load())
+        definitions = of_settings(Settings.load())
         context = dg.build_sensor_context(
             instance=self.platform.instance,
             cursor=self.cursor,
@@ -81,12 +88,12 @@ class Daemon:
 
     def schedule(self, at: datetime = OPEN):
         """Evaluate the schedule's tick of that time."""
-        schedule = build_definitions(Settings.load()).resolve_schedule_def(keys.SCHEDULE)
+        schedule = of_settings(Settings.load()).resolve_schedule_def(keys.SCHEDULE)
         return schedule.evaluate_tick(InMemory(at, self.platform.instance)).run_requests
 
     def run(self, tags) -> bool:
         """Run the job as asked."""
-        job = build_definitions(Settings.load(), retries=False).resolve_job_def(keys.JOB)
+        job = of_settings(Settings.load()).resolve_job_def(keys.JOB)
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = job.execute_in_process(quiet, instance=self.platform.instance, tags=tags, raise_on_error=False)
         self.runs.append(tags.get("bionicpro/asked_for", "refresh"))
@@ -222,7 +229,7 @@ def test_hours_whose_run_is_queued_or_in_progress_arent_asked_for_again(daemon, 
     daemon.tick()
     sources.add_hour("C1", ago(hours=9), movements_count=5)
     instance = daemon.platform.instance
-    job = build_definitions(Settings.load()).resolve_job_def(keys.JOB)
+    job = of_settings(Settings.load()).resolve_job_def(keys.JOB)
     (request,) = daemon.tick().run_requests
     queued = instance.create_run_for_job(job, tags=dict(request.tags), status=dg.DagsterRunStatus.NOT_STARTED)
     again = daemon.tick()
@@ -234,12 +241,32 @@ def test_hours_whose_run_is_queued_or_in_progress_arent_asked_for_again(daemon, 
 
 def test_a_catch_up_that_hangs_isnt_asked_for_again(daemon):
     instance = daemon.platform.instance
-    job = build_definitions(Settings.load()).resolve_job_def(keys.JOB)
+    job = of_settings(Settings.load()).resolve_job_def(keys.JOB)
     _, missing = daemon.schedule()
     instance.create_run_for_job(job, tags=dict(missing.tags), status=dg.DagsterRunStatus.STARTED)
     for minutes in (15, 30, 45):
         (refresh,) = daemon.schedule(OPEN + timedelta(minutes=minutes))
         assert refresh.run_key == "refresh"
+
+
+def test_a_missing_hour_that_cant_be_loaded_doesnt_keep_the_refresh_waiting(daemon, sources):
+    for hour in (ago(hours=4), OPEN):
+        sources.add_hour("C1", hour)
+    sources.add_hour("C1", ago(hours=5), movements_count=-1)
+    refresh, missing = daemon.schedule()
+    assert hours_of_run(missing.tags) == hour_range(ago(hours=6), ago(hours=3))
+    assert not daemon.run(missing.tags)
+    later = daemon.schedule(datetime.now(UTC) + timedelta(hours=1))
+    assert ago(hours=5) not in sum(asked(later), []), "nothing loads"
+    assert daemon.run(refresh.tags)
+    assert_mart(daemon, ago(hours=2))
+    assert [r.run_key for r in daemon.schedule(datetime.now(UTC))] == ["refresh"], "a pause first"
+    _, again = daemon.schedule(datetime.now(UTC) + timedelta(minutes=16))
+    assert hours_of_run(again.tags)[-1] == ago(hours=3)
+    assert "attempt 2" in again.run_key
+    sources.add_hour("C1", ago(hours=5), movements_count=3, successful_movements=3)
+    assert daemon.run(again.tags)
+    assert_mart(daemon, ago(hours=5))
 
 
 def test_corrected_deleted_and_added_rows_of_old_hours(daemon, sources, monkeypatch):
@@ -287,7 +314,7 @@ def test_a_row_stamped_before_the_load_and_committed_after_it(daemon, sources):
 
 
 def test_a_correction_of_500_old_hours_is_three_runs(daemon, sources):
-    daemon.platform.load(ago(hours=3), OPEN)
+    daemon.platform.load(OPEN, OPEN)
     daemon.tick()
     sources.in_telemetry(
         "INSERT INTO telemetry.hourly_stats (chip_id, hour_start, movements_count) "
@@ -299,25 +326,27 @@ def test_a_correction_of_500_old_hours_is_three_runs(daemon, sources):
     assert [hour for hours in asked(requests) for hour in hours] == hour_range(ago(hours=699), ago(hours=200))
     assert [r.tags["dagster/priority"] for r in requests] == ["5"] * 3
     instance = daemon.platform.instance
-    job = build_definitions(Settings.load()).resolve_job_def(keys.JOB)
+    job = of_settings(Settings.load()).resolve_job_def(keys.JOB)
     for request in requests:
         instance.create_run_for_job(job, tags=dict(request.tags), status=dg.DagsterRunStatus.NOT_STARTED)
     assert not daemon.tick().run_requests
 
 
 def test_scattered_hours_come_a_few_runs_at_a_time(daemon, sources):
-    daemon.platform.load(ago(hours=3), OPEN)
+    daemon.platform.load(OPEN, OPEN)
     daemon.tick()
-    hours = [ago(hours=200 + 2 * i) for i in range(6)]
+    hours = [ago(hours=200 + 2 * i) for i in range(9)]
     for hour in hours:
         sources.add_hour("C1", hour)
-    first = daemon.tick()
-    assert asked(first.run_requests) == [[h] for h in sorted(hours[:4])]
-    for request in first.run_requests:
-        assert daemon.run(request.tags)
-    assert asked(daemon.tick().run_requests) == [[h] for h in sorted(hours[4:])]
-    assert daemon.settle() == 2
-    assert_mart(daemon, min(hours))
+    requests = daemon.tick().run_requests
+    assert asked(requests) == [[hour] for hour in sorted(hours[:4])]
+    job = of_settings(Settings.load()).resolve_job_def(keys.JOB)
+    runs = [daemon.platform.instance.create_run_for_job(job, tags=dict(request.tags)) for request in requests]
+    again = daemon.tick()
+    assert not again.run_requests
+    assert "and 4 hours more" in again.skip_message, "five are named"
+    daemon.platform.instance.report_run_canceled(runs[0])
+    assert asked(daemon.tick().run_requests) == [[hours[4]]]
 
 
 def test_the_sensor_never_wakes_itself(rolled_up, sources):
@@ -344,7 +373,7 @@ def test_an_hour_that_left_the_window_while_its_refresh_failed_is_late(rolled_up
     rolled_up.platform.load(ago(hours=6), OPEN)
     rolled_up.tick()
     sources.in_telemetry(RAW, ("C2", ago(hours=2), 60))
-    assert rolled_up.tick().skip_message == "No hour is late."
+    assert not rolled_up.tick_at(OPEN + timedelta(minutes=50)).requests
     # The refresh fails until the hour is out of its window.
     assert asked_plan(rolled_up.tick_at(OPEN + timedelta(hours=1, minutes=4))) == [[ago(hours=2)]]
 
