@@ -257,7 +257,7 @@ def test_a_missing_hour_that_cant_be_loaded_doesnt_keep_the_refresh_waiting(daem
     assert hours_of_run(missing.tags) == hour_range(ago(hours=6), ago(hours=3))
     assert not daemon.run(missing.tags)
     later = daemon.schedule(datetime.now(UTC) + timedelta(hours=1))
-    assert ago(hours=5) not in sum(asked(later), []), "nothing loads"
+    assert not any(ago(hours=5) in hours for hours in asked(later)), "nothing loads"
     assert daemon.run(refresh.tags)
     assert_mart(daemon, ago(hours=2))
     assert [r.run_key for r in daemon.schedule(datetime.now(UTC))] == ["refresh"], "a pause first"
