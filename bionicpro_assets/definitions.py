@@ -1,5 +1,7 @@
 """The code location `bionicpro_assets`."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from bionicpro_assets.defs import keys
@@ -9,7 +11,9 @@ from bionicpro_assets.defs.crm import crm_extract, crm_sources
 from bionicpro_assets.defs.etl import reports_etl
 from bionicpro_assets.defs.hourly import Hourly
 from bionicpro_assets.defs.io_manager import ClickHouseIOManager
+from bionicpro_assets.defs.late import late_hours
 from bionicpro_assets.defs.maintenance import maintenance
+from bionicpro_assets.defs.observations import observation_schedule, observed
 from bionicpro_assets.defs.reports import mart
 from bionicpro_assets.defs.resources import clickhouse_resources, source_resources
 from bionicpro_assets.defs.telemetry import hourly_rollup, telemetry_extract, telemetry_sources
@@ -23,13 +27,13 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
         settings: The settings.
         retries: Whether failed steps are tried again; without, a person at a terminal needn't wait for it.
     """
-    hourly = Hourly(settings.partitions_start, retries)
+    hourly = Hourly(settings.partitions_start, retries, timedelta(minutes=settings.fresh_minutes))
     clickhouse = clickhouse_resources()
+    rollup = hourly_rollup(hourly, settings.rollup)
     assets = dg.Definitions(
         assets=[
-            *crm_sources(),
-            *telemetry_sources(),
-            hourly_rollup(hourly, settings.rollup),
+            *observed([*crm_sources(), *telemetry_sources(), *([rollup] if isinstance(rollup, dg.AssetSpec) else [])]),
+            *([rollup] if isinstance(rollup, dg.AssetsDefinition) else []),
             crm_extract(hourly),
             telemetry_extract(hourly),
             mart(hourly, settings.report_timezone),
@@ -46,7 +50,14 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
         # It holds for backfills and runs from the UI too, which don't go through the job.
         executor=dg.in_process_executor,
     )
-    return dg.Definitions.merge(assets, reports_etl(settings), maintenance(settings), alerts(settings))
+    return dg.Definitions.merge(
+        assets,
+        reports_etl(settings),
+        late_hours(settings),
+        observation_schedule(settings.rollup),
+        maintenance(settings),
+        alerts(settings),
+    )
 
 
 @dg.definitions

@@ -80,3 +80,14 @@ def describe(hours: Iterable[datetime]) -> str:
         return f"{ordered[0]:%Y-%m-%d %H:%M} UTC"
     last = f"{ordered[-1]:%H:%M}" if ordered[0].date() == ordered[-1].date() else f"{ordered[-1]:%Y-%m-%d %H:%M}"
     return f"{ordered[0]:%Y-%m-%d %H:%M} … {last} UTC ({len(ordered)} hours)"
+
+
+def describe_ranges(hours: Iterable[datetime], most: int = 5) -> str:
+    """Hours in words, those that follow one another together; of many ranges the first, and how many more."""
+    ranges: list[list[datetime]] = []
+    for hour in sorted(hours):
+        if not ranges or hour != ranges[-1][-1] + HOUR:
+            ranges.append([])
+        ranges[-1].append(hour)
+    more = sum(len(r) for r in ranges[most:])
+    return ", ".join(map(describe, ranges[:most])) + (f", and {more} hours more" if more else "")

@@ -12,10 +12,10 @@ import dagster as dg
 
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.etl import range_tags
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.launcher import LOCK_TAG
 from bionicpro_assets.locks import held
+from bionicpro_assets.runs import range_tags
 from bionicpro_assets.settings import Settings
 
 EVALUATED = dg.DagsterEventType.ASSET_CHECK_EVALUATION.value

@@ -132,6 +132,20 @@ class Settings(BaseSettings):
         alias="ETL_LOOKBACK_HOURS",
         description="How many hours before now a scheduled refresh loads again, besides the open hour",
     )
+    max_catchup_hours: int = Field(
+        168,
+        ge=0,
+        le=8760,
+        alias="BIONICPRO_MAX_CATCHUP_HOURS",
+        description="How many hours back missing hours are caught up with, and loaded ones compared; 0 is not at all",
+    )
+    fresh_minutes: int = Field(
+        40,
+        ge=15,
+        le=10_080,
+        alias="BIONICPRO_FRESH_MINUTES",
+        description="Minutes without a load after which an asset gets a warning; after twice as many it fails",
+    )
     batch_size: int = Field(
         10_000,
         ge=1,

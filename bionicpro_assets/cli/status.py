@@ -6,12 +6,12 @@ import dagster as dg
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.etl import RANGE_END_TAG, RANGE_START_TAG
 from bionicpro_assets.errors import ClickHouseError
-from bionicpro_assets.hours import describe, hour_range, parse_hour
+from bionicpro_assets.hours import describe, parse_hour
 from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.runs import hours_of_run
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.sqlfiles import sql
 
@@ -48,9 +48,7 @@ def _runs(instance: dg.DagsterInstance) -> list[tuple[str, str, str, str, str]]:
     rows = []
     for record in instance.get_run_records(limit=RUNS_SHOWN):
         tags = record.dagster_run.tags
-        partition = tags.get("dagster/partition")
-        first, last = tags.get(RANGE_START_TAG, partition), tags.get(RANGE_END_TAG, partition)
-        hours = describe(hour_range(parse_hour(first), parse_hour(last))) if first and last else ""
+        hours = describe(hours_of_run(tags)) if hours_of_run(tags) else ""
         began = f"{datetime.fromtimestamp(record.start_time, UTC):%Y-%m-%d %H:%M:%S}" if record.start_time else ""
         took = f"{record.end_time - record.start_time:.1f} s" if record.start_time and record.end_time else ""
         rows.append((record.dagster_run.run_id[:8], record.dagster_run.status.value.lower(), hours, began, took))

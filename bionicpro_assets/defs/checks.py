@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.etl import RANGE_END_TAG, RANGE_START_TAG
 from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
 from bionicpro_assets.defs.verdicts import evaluations, hours_to_tell, result, spec
@@ -22,6 +21,7 @@ from bionicpro_assets.quality.source_claims import (
     view_verdict,
 )
 from bionicpro_assets.quality.stored import published_claim, published_verdict
+from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG
 from bionicpro_assets.settings import Settings
 
 PARTITION_TAG = "dagster/partition"

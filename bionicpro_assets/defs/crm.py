@@ -86,6 +86,7 @@ def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
         key=keys.CRM_EXTRACT,
         deps=[keys.CUSTOMERS, keys.PROSTHESES, keys.PROSTHESIS_MODELS],
         io_manager_key=keys.CLICKHOUSE_IO_MANAGER,
+        freshness_policy=hourly.freshness,
         group_name=GROUP,
         owners=OWNERS,
         kinds={"postgres", "clickhouse"},

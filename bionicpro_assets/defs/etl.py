@@ -3,24 +3,20 @@
 import dagster as dg
 
 from bionicpro_assets.defs import keys
-from bionicpro_assets.hours import partition_key, refresh_window
+from bionicpro_assets.hours import describe_ranges, partition_key, refresh_window
+from bionicpro_assets.late.catch_up import catch_up
+from bionicpro_assets.runs import ask_tags, range_tags
 from bionicpro_assets.settings import Settings
 
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
 MAX_RUNTIME_SECONDS = 30 * 60
 
 
-def range_tags(first: str, last: str) -> dict[str, str]:
-    """Tags of one run over a range of partitions, both included. Scheduled runs go before backfills."""
-    return {RANGE_START_TAG: first, RANGE_END_TAG: last, "dagster/priority": "10"}
-
-
 def reports_etl(settings: Settings) -> dg.Definitions:
-    """The job, one run over a window of hours, and its schedule.
+    """The job and its schedule.
 
     Every quarter of an hour the schedule asks for one run over the hours from now minus the lookback to the open
-    one. Ticks missed while the daemon was down are not made up for one by one.
+    one, and for runs over hours that were never loaded, by the rule of `late.catch_up`. Ticks missed while the daemon
+    was down are not made up for one by one.
     """
     selected = list(keys.PUBLISHED)
     if settings.rollup == "platform":
@@ -38,16 +34,24 @@ def reports_etl(settings: Settings) -> dg.Definitions:
         cron_schedule="*/15 * * * *",
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Loads the last {settings.lookback_hours} hours and the open one, every 15 minutes.",
+        description=f"Loads the last {settings.lookback_hours} hours and the open one, every 15 minutes; and hours "
+        f"of the last {settings.max_catchup_hours} that were never loaded.",
     )
-    def every_15_minutes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        hours = refresh_window(
-            context.scheduled_execution_time, lookback_hours=settings.lookback_hours, start=settings.partitions_start
-        )
+    def every_15_minutes(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        now = context.scheduled_execution_time
+        hours = refresh_window(now, lookback_hours=settings.lookback_hours, start=settings.partitions_start)
         if not hours:
             return dg.SkipReason(
                 f"The first hour to load, {settings.partitions_start:%Y-%m-%d %H:%M} UTC, hasn't begun."
             )
-        return dg.RunRequest(tags=range_tags(partition_key(hours[0]), partition_key(hours[-1])))
+        missing = catch_up(context.instance, settings, now)
+        if missing.given_up:
+            hours_in_words = describe_ranges(missing.given_up)
+            context.log.error(f"Missing hours were asked for too often and are given up: {hours_in_words}.")
+        return [
+            # The refresh first: should the daemon die in between, the next evaluation of this tick finds it done.
+            dg.RunRequest(run_key="refresh", tags=range_tags(partition_key(hours[0]), partition_key(hours[-1]))),
+            *(dg.RunRequest(run_key=r.key, tags=ask_tags(r.hours, "missing hours")) for r in missing.requests),
+        ]
 
     return dg.Definitions(jobs=[job], schedules=[every_15_minutes])

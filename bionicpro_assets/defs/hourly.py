@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -26,10 +26,20 @@ class Hourly:
     Attributes:
         start: The first partition. Partitions are UTC hours, and the open hour is one too.
         retries: Whether a step that fails, and may go well later, is tried again: 3 times, 2 minutes apart.
+        fresh_for: How long after a load the extracts and the mart count as fresh.
     """
 
     start: datetime
     retries: bool = True
+    fresh_for: timedelta = timedelta(minutes=40)
+
+    @property
+    def freshness(self) -> dg.FreshnessPolicy:
+        """A warning when nothing was loaded for `fresh_for`, a failure after twice as long.
+
+        It is of the asset, not of its newest hour: a backfill of an old month makes it fresh, too.
+        """
+        return dg.FreshnessPolicy.time_window(warn_window=self.fresh_for, fail_window=2 * self.fresh_for)
 
     @cached_property
     def partitions(self) -> dg.HourlyPartitionsDefinition:

@@ -14,6 +14,12 @@ from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.load.table import HourlyTable
 
 PREVIEW_ROWS = 5
+# What the sensor of late hours goes by.
+SOURCE_READ_AT = "source_read_at"
+# Chips whose telemetry of the hour found no wearer.
+REJECTED_CHIPS = "rejected_chips"
+SOURCE_STATE = "source_state"
+ROLLED_UP_AT = "rolled_up_at"
 # Never shown in metadata or logs. A login is here because people make logins of their names.
 PERSONAL = frozenset(
     {
@@ -48,7 +54,7 @@ def publication_metadata(
         "superseded_hours": len(publication.superseded),
         "bytes": publication.size,
         "publication": str(publication.number),
-        "source_read_at": dg.MetadataValue.timestamp(max(frame.read_at.values())),
+        SOURCE_READ_AT: dg.MetadataValue.timestamp(max(frame.read_at.values())),
         "preview": preview(frame.rows.select(c.name for c in columns)),
     }
 
@@ -81,11 +87,14 @@ def column_lineage(deps: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dic
 
 
 def add_per_hour(
-    context: dg.AssetExecutionContext, frame: HourlyFrame, key: dg.AssetKey, **more: Mapping[datetime, Any]
+    context: dg.AssetExecutionContext,
+    frame: HourlyFrame,
+    key: dg.AssetKey,
+    more: Mapping[str, Mapping[datetime, Any]] | None = None,
 ) -> None:
     """Give the materialisation of every partition its own row count, and more by name; the rest is the window's."""
     for hour, count in frame.rows_per_hour().items():
-        own = {name: values[hour] for name, values in more.items() if hour in values}
+        own = {name: values[hour] for name, values in (more or {}).items() if hour in values}
         context.add_asset_metadata(
             {"dagster/partition_row_count": count, **own}, asset_key=key, partition_key=partition_key(hour)
         )

@@ -1,14 +1,15 @@
 """The mart: telemetry joined with the people who wear the prostheses; and the quarantine, what can't be joined."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
+from bionicpro_assets.defs.metadata import REJECTED_CHIPS, SOURCE_READ_AT, add_per_hour, column_lineage
 from bionicpro_assets.defs.resources import ClickHouseResource
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.quarantine import with_first_rejected
@@ -47,7 +48,9 @@ CHIPS_NAMED = 1000
 def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
     """The mart that all reports read, and the quarantine beside it: one join makes both."""
 
-    def out(key: dg.AssetKey, description: str, **metadata: object) -> dg.AssetOut:
+    def out(
+        key: dg.AssetKey, description: str, metadata: Mapping[str, Any], freshness: dg.FreshnessPolicy | None
+    ) -> dg.AssetOut:
         return dg.AssetOut(
             key=key,
             description=description,
@@ -57,15 +60,21 @@ def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
             kinds={"polars", "clickhouse"},
             tags={"airflow_task": "transform_and_join"},
             metadata={"dagster/table_name": keys.table_name(key), **metadata},
+            freshness_policy=freshness,
         )
 
     @hourly.multi_asset(
         name="transform_and_join",
         ins={"crm": dg.AssetIn(key=keys.CRM_EXTRACT), "telemetry": dg.AssetIn(key=keys.TELEMETRY_EXTRACT)},
         outs={
-            "rejected_telemetry": out(keys.QUARANTINE, QUARANTINE_DESCRIPTION, **column_lineage(REJECTED_LINEAGE)),
+            "rejected_telemetry": out(
+                keys.QUARANTINE, QUARANTINE_DESCRIPTION, column_lineage(REJECTED_LINEAGE), freshness=None
+            ),
             "user_prosthesis_stats": out(
-                keys.MART, MART_DESCRIPTION, report_timezone=report_timezone, **column_lineage(LINEAGE)
+                keys.MART,
+                MART_DESCRIPTION,
+                {"report_timezone": report_timezone, **column_lineage(LINEAGE)},
+                hourly.freshness,
             ),
         },
     )
@@ -86,7 +95,9 @@ def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
         yield _quarantined(context, HourlyFrame(rejected, telemetry.read_at))
         frame = HourlyFrame(joined.rows, telemetry.read_at)
         assumed = {hour: joined.assumed.get(hour, 0) for hour in hours}
-        add_per_hour(context, frame, keys.MART, assumed_rows_of_hour=assumed)
+        # The window's instant is the newest of its hours; each hour has its own.
+        read_at = {hour: dg.MetadataValue.timestamp(at) for hour, at in frame.read_at.items()}
+        add_per_hour(context, frame, keys.MART, {"assumed_rows_of_hour": assumed, SOURCE_READ_AT: read_at})
         more = {"rejected_rows": rejected.height, "assumed_rows": sum(assumed.values())}
         yield dg.Output(frame, "user_prosthesis_stats", metadata=more)
 
@@ -97,7 +108,7 @@ def _quarantined(context: dg.AssetExecutionContext, frame: HourlyFrame) -> dg.Ou
     """The output of the quarantine, with its reasons counted and its chips named hour by hour."""
     by_hour = frame.rows.filter(pl.col("no_wearer") == 1).group_by("hour_start").agg(pl.col("chip_id").sort())
     chips = {hour: named[:CHIPS_NAMED] for hour, named in by_hour.iter_rows()}
-    add_per_hour(context, frame, keys.QUARANTINE, rejected_chips={hour: chips.get(hour, []) for hour in frame.hours})
+    add_per_hour(context, frame, keys.QUARANTINE, {REJECTED_CHIPS: {hour: chips.get(hour, []) for hour in frame.hours}})
     reasons = frame.rows.group_by("reason").len().sort("len", descending=True).head(SAMPLE)
     if not frame.rows.is_empty():
         why = "; ".join(f"{count} because {reason}" for reason, count in reasons.iter_rows())

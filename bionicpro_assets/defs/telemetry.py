@@ -6,9 +6,10 @@ import dagster as dg
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
+from bionicpro_assets.defs.metadata import ROLLED_UP_AT, SOURCE_STATE, add_per_hour, column_lineage
 from bionicpro_assets.defs.resources import PostgresResource
 from bionicpro_assets.defs.verdicts import contract_told
+from bionicpro_assets.extract.changes import EMPTY, states_of
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import partition_key
@@ -88,10 +89,11 @@ def hourly_rollup(hourly: Hourly, who: Literal["platform", "external"]) -> dg.As
         context: dg.AssetExecutionContext, bionicpro_telemetry_db: dg.ResourceParam[PostgresResource]
     ) -> dg.MaterializeResult[None]:
         with clear_failure():
-            written = roll_up(bionicpro_telemetry_db.source, hours_of(context))
-        for hour, rows in written.items():
+            rolled_up = roll_up(bionicpro_telemetry_db.source, hours_of(context))
+        for hour, rows in rolled_up.written.items():
             context.add_asset_metadata({"rows_changed": rows}, partition_key=partition_key(hour))
-        return dg.MaterializeResult(metadata={"hours": len(written), **metadata})
+        began_at = dg.MetadataValue.timestamp(rolled_up.began_at)
+        return dg.MaterializeResult(metadata={"hours": len(rolled_up.written), ROLLED_UP_AT: began_at, **metadata})
 
     return hourly_stats
 
@@ -103,6 +105,7 @@ def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
         key=keys.TELEMETRY_EXTRACT,
         deps=[keys.HOURLY_STATS],
         io_manager_key=keys.CLICKHOUSE_IO_MANAGER,
+        freshness_policy=hourly.freshness,
         group_name=GROUP,
         owners=OWNERS,
         kinds={"postgres", "clickhouse"},
@@ -122,7 +125,9 @@ def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
         """
         with clear_failure(), contract_told(context, telemetry_contract()):
             frame = extract_hourly_telemetry(bionicpro_telemetry_db.source, hours_of(context))
-        add_per_hour(context, frame, keys.TELEMETRY_EXTRACT)
+        states = states_of(frame.rows)
+        recorded = {hour: states.get(hour, EMPTY) for hour in frame.hours}
+        add_per_hour(context, frame, keys.TELEMETRY_EXTRACT, {SOURCE_STATE: recorded})
         return frame
 
     return hourly_telemetry

@@ -1,7 +1,7 @@
 """Reading PostgreSQL: a read-only snapshot of one database, as Arrow."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -110,10 +110,10 @@ class Snapshot:
     cursor: Any = field(repr=False)
     read_at: datetime
 
-    def read(self, query: str) -> pl.DataFrame:
+    def read(self, query: str, parameters: Sequence[object] | None = None) -> pl.DataFrame:
         """The rows of a query. Column types are those of the query's casts."""
         try:
-            self.cursor.execute(query)
+            self.cursor.execute(query, parameters)
             return pl.DataFrame(pl.from_arrow(self.cursor.fetch_arrow_table()))
         except dbapi.Error as error:
             raise self.source.explained(error) from error

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -38,8 +39,21 @@ def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) 
     return HourlyFrame(rows, dict.fromkeys(hours, snapshot.read_at))
 
 
-def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> dict[datetime, int]:
-    """Roll raw telemetry up, hour by hour, inside PostgreSQL; rows written or changed per hour.
+@dataclass(frozen=True, slots=True)
+class RollUp:
+    """What a roll-up did.
+
+    Attributes:
+        began_at: When it began, by the database's clock: raw rows that were there by then are in it.
+        written: Rows written or changed, per hour.
+    """
+
+    began_at: datetime
+    written: dict[datetime, int]
+
+
+def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> RollUp:
+    """Roll raw telemetry up, hour by hour, inside PostgreSQL.
 
     Each hour is a transaction of its own, so that a failure keeps the hours done, and two roll-ups of
     overlapping windows never wait for each other in a circle.
@@ -56,10 +70,12 @@ def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> dict[datetime,
             connection.autocommit = True
             written = {}
             with connection.cursor() as cursor:
+                cursor.execute("SELECT clock_timestamp()")
+                (began_at,) = cursor.fetchone() or (None,)
                 cursor.execute("SET lock_timeout = '60s'; SET statement_timeout = '10min'")
                 for hour in hours:
                     cursor.execute(with_instants(sql("telemetry/queries/aggregate_hour.sql"), hour=hour))
                     (written[hour],) = cursor.fetchone() or (0,)
-            return written
+            return RollUp(began_at.astimezone(UTC), written)
     except psycopg2.Error as error:
         raise source.explained(error) from error

@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 
 from bionicpro_assets.definitions import build_definitions
-from bionicpro_assets.defs.etl import RANGE_END_TAG, RANGE_START_TAG
 from bionicpro_assets.hours import hour_range
 from bionicpro_assets.instance import RunOutcome, run_job
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG
 from bionicpro_assets.settings import Settings
 from bionicpro_assets_tests.integration.sources import COMPARED, Sources
 

@@ -19,8 +19,8 @@ from bionicpro_assets.cli.main import app
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import alert_facts, keys
 from bionicpro_assets.defs.alerts import alerts, tell
-from bionicpro_assets.defs.etl import range_tags
 from bionicpro_assets.errors import SourceError
+from bionicpro_assets.runs import range_tags
 from bionicpro_assets.settings import Settings
 from bionicpro_assets_tests.integration.alert_definitions import HOURS, OPEN, Trouble, definitions
 from bionicpro_assets_tests.integration.sources import execute

@@ -188,5 +188,5 @@ def test_the_roll_up_says_how_many_rows_changed(sources):
     sources.in_telemetry(
         "INSERT INTO telemetry.raw_telemetry (chip_id, timestamp) VALUES ('C1', %s), ('C2', %s)", (HOUR, NEXT)
     )
-    assert roll_up(sources.telemetry, [HOUR, NEXT]) == {HOUR: 1, NEXT: 1}
-    assert roll_up(sources.telemetry, [HOUR, NEXT]) == {HOUR: 0, NEXT: 0}
+    assert roll_up(sources.telemetry, [HOUR, NEXT]).written == {HOUR: 1, NEXT: 1}
+    assert roll_up(sources.telemetry, [HOUR, NEXT]).written == {HOUR: 0, NEXT: 0}

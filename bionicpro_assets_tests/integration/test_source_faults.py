@@ -152,4 +152,4 @@ def test_a_roll_up_that_is_cancelled_says_so_and_can_be_repeated(sources):
             roll_up(sources.telemetry, [HOUR])
         thread.join()
     assert caught.value.retryable
-    assert roll_up(sources.telemetry, [HOUR]) == {HOUR: 1}
+    assert roll_up(sources.telemetry, [HOUR]).written == {HOUR: 1}

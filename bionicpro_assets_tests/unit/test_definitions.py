@@ -33,7 +33,8 @@ def snapshot(definitions: dg.Definitions) -> dict[str, dict]:
             "kinds": sorted(graph.get(key).kinds),
             "owners": sorted(graph.get(key).owners),
             "hourly": graph.get(key).partitions_def is not None,
-            "runs here": graph.get(key).is_executable,
+            "runs here": graph.get(key).is_materializable,
+            "observed": graph.get(key).is_observable,
             "airflow task": graph.get(key).tags.get("airflow_task"),
         }
         for key in graph.get_all_asset_keys()
@@ -43,21 +44,21 @@ def snapshot(definitions: dg.Definitions) -> dict[str, dict]:
 def source(group, **other):
     return {
         "deps": [], "group": group, "kinds": ["postgres", "table"], "owners": [f"team:{group}"], "hourly": False,
-        "runs here": False, "airflow task": None,
+        "runs here": False, "observed": True, "airflow task": None,
     } | other  # fmt: skip
 
 
 def hourly(group, deps, kinds, task=None):
     return {
         "deps": deps, "group": group, "kinds": kinds, "owners": [f"team:{group}"], "hourly": True, "runs here": True,
-        "airflow task": task,
+        "observed": False, "airflow task": task,
     }  # fmt: skip
 
 
 SNAPSHOT = {
     "crm/customers": source("crm"),
     "crm/prostheses": source("crm"),
-    "crm/prosthesis_models": source("crm"),
+    "crm/prosthesis_models": source("crm", observed=False),
     "telemetry/raw_telemetry": source("telemetry"),
     "telemetry/hourly_stats": hourly("telemetry", ["telemetry/raw_telemetry"], ["postgres"]),
     "staging/crm_customer_prosthesis": hourly(
@@ -88,6 +89,7 @@ SNAPSHOT = {
         "owners": ["team:reports"],
         "hourly": False,
         "runs here": True,
+        "observed": False,
         "airflow task": None,
     },
 }
@@ -150,7 +152,8 @@ def test_a_tick_is_one_run_over_the_lookback_and_the_open_hour(settings, tick, f
         context = dg.build_schedule_context(
             instance=instance, scheduled_execution_time=datetime.fromisoformat(tick).replace(tzinfo=UTC)
         )
-        (request,) = schedule.evaluate_tick(context).run_requests
+        request, *missing = schedule.evaluate_tick(context).run_requests
+    assert len(missing) == (tick != "2026-01-01T00:00"), "nothing was ever loaded"
     assert request.tags["dagster/asset_partition_range_start"] == first
     assert request.tags["dagster/asset_partition_range_end"] == last
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("*/15 * * * *", "UTC")
