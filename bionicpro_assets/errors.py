@@ -29,6 +29,10 @@ class SourceError(PlatformError):
     """A source database can't be read, or is not what the contract says."""
 
 
+class NotGrantedError(SourceError):
+    """A source database doesn't let its user read something."""
+
+
 class ContractError(SourceError):
     """A source database's view is not what the data contract says."""
 

@@ -89,7 +89,7 @@ def _check(
         verdicts = [verdict for verdict in verdicts if verdict.claim.name in asked]
         tell = hours_to_tell(context.instance, verdicts, hours)
         for verdict in verdicts:
-            for evaluation in evaluations(verdict, tell[verdict.claim.name]):
+            for evaluation in evaluations(verdict, tell.get(verdict.claim.name, [])):
                 # Takes an evaluation, though its annotation doesn't say so yet; a test holds that.
                 context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]
             yield result(verdict)

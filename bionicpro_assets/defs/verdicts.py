@@ -1,11 +1,15 @@
 """How a verdict of a data-quality claim becomes an asset check evaluation of Dagster."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
+from dagster._core.storage.event_log.base import PartitionKeyFilter
 
 from bionicpro_assets.errors import ContractError
 from bionicpro_assets.hours import floor_hour, partition_key
@@ -76,17 +80,38 @@ def hours_to_tell(
     An evaluation for every hour and claim would be the most of what a run writes; one that says again that all is well
     tells nobody anything.
     """
-    keys = {check_key(verdict.claim): verdict for verdict in verdicts}
-    # The latest evaluation by partition has no public method yet; a test holds this one.
-    known = instance.event_log_storage.get_asset_check_partition_info(
-        list(keys), partition_keys=[partition_key(hour) for hour in hours]
-    )
-    failed = AssetCheckExecutionRecordStatus.FAILED
-    before = {(i.check_key, i.partition_key) for i in known if i.latest_execution_status == failed}
     return {
-        verdict.claim.name: [h for h in hours if h in verdict.failing or (key, partition_key(h)) in before]
-        for key, verdict in keys.items()
+        verdict.claim.name: [
+            hour for hour in hours if hour in verdict.failing or _failed_before(instance, verdict.claim, hour)
+        ]
+        for verdict in verdicts
+        if not verdict.passed or _ever_failed(instance, verdict.claim)
     }
+
+
+def _ever_failed(instance: dg.DagsterInstance, claim: Claim) -> bool:
+    """Whether the claim ever didn't hold: of most there is nothing to look up hour by hour."""
+    return bool(_latest(instance, claim, {AssetCheckExecutionRecordStatus.FAILED}))
+
+
+def _failed_before(instance: dg.DagsterInstance, claim: Claim, hour: datetime) -> bool:
+    """Whether the last evaluation of the hour says that the claim doesn't hold."""
+    # A run that is under way has planned an evaluation of each of its hours; those say nothing.
+    evaluated = {AssetCheckExecutionRecordStatus.FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED}
+    found = _latest(instance, claim, evaluated, PartitionKeyFilter(key=partition_key(hour)))
+    return any(record.status == AssetCheckExecutionRecordStatus.FAILED for record in found)
+
+
+def _latest(
+    instance: dg.DagsterInstance,
+    claim: Claim,
+    status: Set[AssetCheckExecutionRecordStatus],
+    partition: PartitionKeyFilter | None = None,
+) -> Sequence[AssetCheckExecutionRecord]:
+    # There is no public method for it yet; integration/test_claims.py holds this one.
+    return instance.event_log_storage.get_asset_check_execution_history(
+        check_key(claim), limit=1, status=status, partition_filter=partition
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import polars as pl
 from adbc_driver_postgresql import dbapi
 
-from bionicpro_assets.errors import SourceError
+from bionicpro_assets.errors import NotGrantedError, SourceError
 from bionicpro_assets.sqlfiles import sql
 
 # SQLSTATE classes and codes after which the same attempt may succeed: connection lost, server starting or
@@ -74,7 +74,7 @@ class PostgresSource:
         if sqlstate.startswith(("42P01", "3F000", "42883")):
             return SourceError(f"{self.place}: {text}. Has this database the schema of the data contract? {self._hint}")
         if sqlstate == "42501":
-            return SourceError(f"{self.place}: {text}. Grant it to the user of {self.setting}.")
+            return NotGrantedError(f"{self.place}: {text}. Grant it to the user of {self.setting}.")
         if sqlstate.startswith(RETRYABLE_SQLSTATES):
             return SourceError(f"{self.place}: {text}.", retryable=True)
         if sqlstate and not sqlstate.startswith("28"):

@@ -112,7 +112,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
         Claim(
             TELEMETRY,
             "no_prosthesis_silent",
-            "No prosthesis is silent for three hours that sent in this hour on each of the last "
+            "No prosthesis in use is silent for three hours in which it sent on each of the last "
             f"{settings.silent_days} days.",
             "WARN",
             parameters={"days": settings.silent_days},
@@ -135,7 +135,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
         Claim(
             TELEMETRY,
             "source_is_fresh",
-            f"The newest telemetry is at most {settings.max_age_minutes} minutes old.",
+            f"The newest telemetry is at most {settings.max_age_minutes} minutes old, but for the usual quiet hours.",
             "WARN",
             parameters={"minutes": settings.max_age_minutes},
         ),
@@ -172,7 +172,7 @@ def _of_the_mart(settings: Settings) -> list[Claim]:
             "Every row of telemetry is in the mart or in the quarantine, once, with the same counts.",
             blocking=True,
         ),
-        Claim(MART, "right_wearer", "Every row has the wearer that the CRM extract has for the hour.", blocking=True),
+        Claim(MART, "right_wearer", "Every row has the wearer whom the CRM extract has for the hour.", blocking=True),
         Claim(MART, "numbers_as_measured", "Every number is the one that was measured.", blocking=True),
         Claim(
             MART,
@@ -184,10 +184,11 @@ def _of_the_mart(settings: Settings) -> list[Claim]:
         Claim(MART, "every_hour_has_a_person", "Every row has a login and a name.", blocking=True),
         Claim(MART, "no_hour_from_the_future", "No hour is later than now.", blocking=True),
         *_values(MART, blocking=True),
+        Claim(MART, "mart_as_contracted", "The mart begins with the thirteen columns that reports read."),
         Claim(
             MART,
             "mart_is_fresh",
-            f"The newest hour of the mart was read in the last {settings.max_age_minutes} minutes.",
+            f"The newest hour of the mart ended, and was read, at most {settings.max_age_minutes} minutes ago.",
             parameters={"minutes": settings.max_age_minutes},
         ),
     ]
@@ -204,6 +205,7 @@ def _values(table: str, *, blocking: bool) -> list[Claim]:
             "minimum_average_maximum_in_order",
             "A minimum isn't above its average, and an average isn't above its maximum.",
             blocking=blocking,
+            parameters={"zero_is_missing": int(table == MART)},
         ),
         Claim(table, "values_possible", "No count or time is negative, and all are numbers.", blocking=blocking),
     ]

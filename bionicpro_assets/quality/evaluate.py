@@ -13,6 +13,8 @@ from bionicpro_assets.quality.claims import CRM, REJECTED, TELEMETRY, Claim
 from bionicpro_assets.sqlfiles import sql
 
 OTHERS = {":telemetry": TELEMETRY, ":crm": CRM, ":rejected": REJECTED}
+# What a row without a partner shows is a matter of the user's profile; the SQL is written for ClickHouse's default.
+QUERY_SETTINGS = {"join_use_nulls": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def evaluate(
     hours: Sequence[datetime],
     *,
     staged: Mapping[datetime, int] | None = None,
+    now: datetime | None = None,
 ) -> list[Verdict]:
     """What each claim finds in the hours.
 
@@ -84,14 +87,16 @@ def evaluate(
         claims: Claims on one or more tables.
         hours: UTC hours.
         staged: Publications of the claims' own table to look at, by hour, in place of those that are visible.
+        now: What counts as now.
 
     Raises:
         ClickHouseError: ClickHouse can't be read.
     """
     tables: dict[str, HourlyTable] = {}
     verdicts = []
+    window = _window(hours) | {"now": int((now or datetime.now(UTC)).timestamp())}
     for claim in claims:
-        query, parameters = sql(claim.file), {**_window(hours), **claim.parameters}
+        query, parameters = sql(claim.file), {**window, **claim.parameters}
         for placeholder, name in {":rows": claim.table, **OTHERS}.items():
             if placeholder not in query:
                 continue
@@ -100,20 +105,27 @@ def evaluate(
             pins = staged if placeholder == ":rows" else None
             relation, more = tables[name].relation(hours, pins)
             query, parameters = query.replace(placeholder, relation), parameters | more
-        names, rows = clickhouse.rows(query, parameters)
+        names, rows = clickhouse.rows(query, parameters, QUERY_SETTINGS)
         found = (dict(zip(names, row, strict=True)) for row in rows)
         verdicts.append(Verdict(claim, {_hour(row["hour_seconds"]): _verdict(row) for row in found}))
     return verdicts
 
 
-def require(clickhouse: ClickHouse, claims: Sequence[Claim], table: str, staged: Mapping[datetime, int]) -> None:
-    """Check the blocking claims of a table on rows that are written and not yet visible.
+def require(
+    clickhouse: ClickHouse,
+    claims: Sequence[Claim],
+    table: str,
+    staged: Mapping[datetime, int],
+    *,
+    now: datetime | None = None,
+) -> None:
+    """Check the blocking claims of a table on rows that are written and not yet visible; `now` is what counts as now.
 
     Raises:
         BlockedError: One doesn't hold.
     """
     blocking = [claim for claim in claims if claim.blocking and claim.table == table]
-    failing = [v for v in evaluate(clickhouse, blocking, sorted(staged), staged=staged) if not v.passed]
+    failing = [v for v in evaluate(clickhouse, blocking, sorted(staged), staged=staged, now=now) if not v.passed]
     if failing:
         raise BlockedError(table, failing)
 

@@ -1,17 +1,19 @@
 """Claims on the source databases themselves: their views are as contracted, their roll-up is that of the raw rows."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from bionicpro_assets.errors import ContractError
+from bionicpro_assets.errors import ContractError, NotGrantedError
 from bionicpro_assets.extract.contract import CUSTOMER_PROSTHESIS, HOURLY_TELEMETRY, SourceView
-from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.hours import contiguous
 from bionicpro_assets.quality.claims import CRM, SECONDS_OF_AN_HOUR, TELEMETRY, Claim
 from bionicpro_assets.quality.evaluate import HourVerdict, Verdict
 from bionicpro_assets.sqlfiles import sql, with_instants
 
 ROLL_UP = "telemetry.hourly_stats"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VIEWS = {CRM: CUSTOMER_PROSTHESIS, TELEMETRY: HOURLY_TELEMETRY}
 
 
@@ -63,17 +65,38 @@ def raw_claims() -> list[Claim]:
 def raw_verdicts(source: PostgresSource, hours: Sequence[datetime]) -> list[Verdict]:
     """What the claims on the roll-up find, in the hours of which there are raw rows.
 
+    Where the user may not read the raw rows, nothing is known: the claims fail as warnings that say what to grant.
+
     Raises:
         SourceError: The database can't be read.
     """
     since, until = contiguous(hours)
     verdicts = []
-    with source.snapshot() as snapshot:
-        for claim in raw_claims():
-            query = with_instants(sql(f"telemetry/checks/{claim.name}.sql"), since=since, until=until)
-            rows = snapshot.read(query.replace(":limit", str(claim.parameters.get("limit", 0))))
-            found = {
-                r["hour_start"]: HourVerdict(r["checked"], r["failed"], r["sample"] or []) for r in rows.to_dicts()
-            }
-            verdicts.append(Verdict(claim, found))
+    try:
+        with source.snapshot() as snapshot:
+            kept_since = _kept_since(snapshot)
+            for claim in raw_claims():
+                query = with_instants(
+                    sql(f"telemetry/checks/{claim.name}.sql"), since=since, until=until, kept=kept_since
+                )
+                rows = snapshot.read(query.replace(":limit", str(claim.parameters.get("limit", 0))))
+                found = {
+                    r["hour_start"]: HourVerdict(r["checked"], r["failed"], r["sample"] or []) for r in rows.to_dicts()
+                }
+                verdicts.append(Verdict(claim, found))
+    except NotGrantedError as error:
+        return [_unreadable(claim, error, hours) for claim in raw_claims()]
     return verdicts
+
+
+def _kept_since(snapshot: Snapshot) -> datetime:
+    """Since when the raw rows are complete; a database without the table that tells it keeps them all."""
+    if not snapshot.column_types("telemetry.raw_retention"):
+        return EPOCH
+    kept: datetime = snapshot.read(sql("telemetry/checks/raw_rows_kept_since.sql")).item()
+    return kept
+
+
+def _unreadable(claim: Claim, error: NotGrantedError, hours: Sequence[datetime]) -> Verdict:
+    grant = "grant SELECT on telemetry.raw_telemetry, telemetry.raw_retention and telemetry.hourly_stats"
+    return Verdict(replace(claim, severity="WARN"), {max(hours): HourVerdict(0, 1, [f"{error} To check it, {grant}"])})

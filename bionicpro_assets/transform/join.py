@@ -51,6 +51,8 @@ NO_WEARER = {
     CONTESTED: "the CRM names several prostheses for the chip",
 }
 UNKNOWN_CHIP = "the CRM doesn't know the chip"
+# A row that no report can find; one such customer must not keep everybody's hour from being published.
+NAMELESS = "the CRM has no login or no name for the wearer of the chip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def join_telemetry_with_customers(
     _refuse_duplicates(telemetry, "The telemetry has more than one row for the same chip and hour")
     judged = with_reason(telemetry)
     held = judged.filter(pl.col(REASON).is_null())
-    matched = held.join(worn, on=KEY, how="inner", validate="1:1")
+    matched = held.join(worn.filter(~_nameless()), on=KEY, how="inner", validate="1:1")
     local = pl.col("hour_start").dt.convert_time_zone(report_timezone)
     rows = matched.select(
         "prosthesis_id",
@@ -110,16 +112,25 @@ def join_telemetry_with_customers(
 
 def _rejected(judged: pl.DataFrame, fitted: pl.DataFrame) -> pl.DataFrame:
     """The rows that break a rule or have no wearer, with the reasons."""
-    verdicts = fitted.select(*KEY, "ownership").unique(KEY)
+    verdicts = fitted.select(*KEY, "ownership", nameless=_nameless()).unique(KEY)
     known = judged.join(verdicts, on=KEY, how="left")
-    no_wearer = ~pl.col("ownership").is_in(WORN).fill_null(False)
-    why = pl.when(no_wearer).then(pl.col("ownership").replace_strict(NO_WEARER, default=UNKNOWN_CHIP))
+    worn = pl.col("ownership").is_in(WORN).fill_null(False)
+    no_wearer = ~worn | pl.col("nameless")
+    unnamed = pl.when(worn).then(pl.lit(NAMELESS))
+    why = pl.when(no_wearer).then(
+        unnamed.otherwise(pl.col("ownership").replace_strict(NO_WEARER, default=UNKNOWN_CHIP))
+    )
     return (
         known.with_columns(no_wearer=no_wearer)
         .with_columns(pl.concat_str(why, REASON, separator="; ", ignore_nulls=True).alias(REASON))
         .filter(pl.col("no_wearer") | (pl.col(REASON) != ""))
-        .drop("ownership")
+        .drop("ownership", "nameless")
     )
+
+
+def _nameless() -> pl.Expr:
+    blank = [pl.col(c).fill_null("").str.strip_chars() == "" for c in ("user_id", "customer_full_name")]
+    return pl.any_horizontal(blank)
 
 
 def _refuse_duplicates(rows: pl.DataFrame, claim: str) -> None:

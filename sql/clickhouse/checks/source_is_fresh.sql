@@ -1,7 +1,33 @@
--- The newest row of the last day of telemetry: does the source still send?
-SELECT toUnixTimestamp(max(hour_start)) AS hour_seconds, count() AS checked, toUInt64(late) AS failed,
-       if(late, [format('the newest row is of the hour {} UTC', formatDateTime(max(hour_start), '%F %T', 'UTC'))], []) AS sample,
-       toUnixTimestamp(now()) > toUnixTimestamp(max(hour_start)) + 3600 + 60 * {minutes:UInt32} AS late
-FROM staging.hourly_telemetry
-WHERE hour_start >= now() - INTERVAL 28 DAY
-HAVING checked > 0
+-- When the source last sent, by the journal. A small fleet sleeps: an hour that had no rows on two or more of the last
+-- seven days is usually quiet, and a night of such hours is no failure; a whole day always is. As long as nothing was
+-- ever sent, time counts from the first hour that was loaded.
+WITH loaded AS (
+    SELECT toUnixTimestamp(hour_start) AS hour_seconds,
+           argMax(row_count, (source_read_at, started_at, publication)) AS n
+    FROM storage.publications
+    WHERE table_name = 'staging.hourly_telemetry'
+    GROUP BY hour_start
+),
+newest AS (
+    SELECT if(max(n) > 0, maxIf(hour_seconds, n > 0), min(hour_seconds)) AS last, max(n) > 0 AS ever, count() AS hours,
+           {now:UInt32} AS this_moment
+    FROM loaded
+),
+missed AS (
+    SELECT arrayJoin(range(last + 3600, greatest(last + 7200, least(last + 90000, this_moment - 3599)), 3600)) AS hour_seconds
+    FROM newest
+),
+quiet AS (
+    SELECT m.hour_seconds AS hour_seconds
+    FROM (SELECT hour_seconds, toUInt32(hour_seconds - 86400 * arrayJoin([1, 2, 3, 4, 5, 6, 7])) AS alike FROM missed) AS m
+    INNER JOIN loaded AS l ON l.hour_seconds = m.alike
+    GROUP BY hour_seconds
+    HAVING countIf(l.n = 0) >= 2
+)
+SELECT toUInt32(last) AS hour_seconds, hours AS checked, toUInt64(late) AS failed,
+       if(late, [if(ever, format('the newest row is of the hour {} UTC', formatDateTime(toDateTime(last, 'UTC'), '%F %T', 'UTC')),
+                    'no row has ever come')], []) AS sample,
+       this_moment > last + 3600 + 60 * {minutes:UInt32}
+       AND (this_moment > last + 90000 OR (SELECT count() FROM quiet) < (SELECT count() FROM missed)) AS late
+FROM newest
+WHERE hours > 0

@@ -1,33 +1,41 @@
--- Rows of an hour against the same hour of the same weekday in the weeks before, by the journal. The band is the median
--- give or take the larger of a share of it and of three times the usual deviation; hours that are over only.
+-- Rows of an hour against the same hour of the same weekday in the four weeks before, by the journal. The hours next to
+-- it count too: clocks that change shift a whole fleet's day by an hour. The band reaches beyond the medians by a share of
+-- them, by three times the usual deviation or by 5 rows, whichever is most; hours that are over only.
 WITH published AS (
     SELECT toUnixTimestamp(hour_start) AS hour_seconds,
            toInt64(argMax(row_count, (source_read_at, started_at, publication))) AS n
     FROM storage.publications
-    WHERE table_name = 'staging.hourly_telemetry'
-      AND hour_start >= toDateTime({since:UInt32}, 'UTC') - toIntervalDay(28) AND hour_start < toDateTime({until:UInt32}, 'UTC')
+    WHERE table_name = 'staging.hourly_telemetry' AND hour_start < toDateTime({until:UInt32}, 'UTC')
+      AND hour_start >= toDateTime({since:UInt32} - 4 * 604800 - 3600, 'UTC')
     GROUP BY hour_start
 ),
-counted AS (
-    SELECT h.hour_seconds AS hour_seconds, toInt64(countIf(r.chip_id != '')) AS n
-    FROM (SELECT arrayJoin(range({since:UInt32}, {until:UInt32}, 3600)) AS hour_seconds) AS h
-    LEFT JOIN (SELECT toUnixTimestamp(hour_start) AS hour_seconds, chip_id FROM :rows) AS r ON r.hour_seconds = h.hour_seconds
-    GROUP BY hour_seconds
+here AS (SELECT toUnixTimestamp(hour_start) AS hour_seconds, toInt64(count()) AS n FROM :rows GROUP BY hour_seconds),
+judged AS (
+    SELECT p.hour_seconds AS hour_seconds, h.n AS n
+    FROM published AS p LEFT JOIN here AS h ON h.hour_seconds = p.hour_seconds
+    WHERE p.hour_seconds >= {since:UInt32} AND p.hour_seconds + 3600 <= {now:UInt32}
 ),
-history AS (
-    SELECT c.hour_seconds AS hour_seconds, any(c.n) AS n, groupArray(p.n) AS before
-    FROM counted AS c INNER JOIN published AS p ON 1 = 1
-    WHERE p.hour_seconds < c.hour_seconds AND (c.hour_seconds - p.hour_seconds) % 604800 = 0
-      AND c.hour_seconds + 3600 <= toUnixTimestamp(now())
-    GROUP BY hour_seconds
-    HAVING length(before) >= 3
+weeks AS (
+    SELECT a.hour_seconds AS hour_seconds, any(a.n) AS n, a.week AS week, min(p.n) AS least, max(p.n) AS most
+    FROM (
+        SELECT hour_seconds, n, arrayJoin([1, 2, 3, 4]) AS week,
+               toUInt32(hour_seconds - 604800 * week + 3600 * arrayJoin([-1, 0, 1])) AS like
+        FROM judged
+    ) AS a
+    INNER JOIN published AS p ON p.hour_seconds = a.like
+    GROUP BY hour_seconds, week
+    HAVING count() = 3
 ),
-banded AS (
-    SELECT hour_seconds, n, arrayReduce('median', before) AS usual,
-           greatest(usual * {share:Float64}, 3 * arrayReduce('median', arrayMap(b -> abs(b - usual), before)), 5) AS width
-    FROM history
+usual AS (
+    SELECT hour_seconds, any(n) AS n, groupArray(least) AS leasts, groupArray(most) AS mosts,
+           arrayReduce('median', leasts) AS low, arrayReduce('median', mosts) AS high,
+           greatest(low * {share:Float64}, 3 * arrayReduce('median', arrayMap(x -> abs(x - low), leasts)), 5) AS below,
+           greatest(high * {share:Float64}, 3 * arrayReduce('median', arrayMap(x -> abs(x - high), mosts)), 5) AS above
+    FROM weeks
+    GROUP BY hour_seconds
+    HAVING count() >= 3
 )
-SELECT hour_seconds, toUInt64(n) AS checked, toUInt64(abs(n - usual) > width) AS failed,
-       if(abs(n - usual) > width,
-          [format('{} rows, where {} are usual, give or take {}', toString(n), toString(usual), toString(round(width)))], []) AS sample
-FROM banded
+SELECT hour_seconds, toUInt64(n) AS checked, toUInt64(n < low - below OR n > high + above) AS failed,
+       if(failed > 0, [format('{} rows, where {} to {} are usual, give or take {}', toString(n), toString(low), toString(high),
+                              toString(round(if(n < low, below, above))))], []) AS sample
+FROM usual
