@@ -8,7 +8,7 @@ import polars as pl
 
 from bionicpro_assets.errors import DataError
 from bionicpro_assets.hours import describe
-from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, WORN
+from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, OVERRULED, WORN
 from bionicpro_assets.transform.validate import REASON, with_reason
 
 KEY = ["hour_start", "chip_id"]
@@ -85,7 +85,7 @@ def join_telemetry_with_customers(
         DataError: A chip has two wearers in an hour, or two rows of telemetry: which is right can't be told, and
             taking both would double the hour.
     """
-    fitted = crm.filter(pl.col("chip_id").is_not_null())
+    fitted = crm.filter(pl.col("chip_id").is_not_null() & (pl.col("ownership") != OVERRULED))
     worn = fitted.filter(pl.col("ownership").is_in(WORN))
     _refuse_duplicates(worn, "The CRM extract names more than one wearer of the same chip")
     _refuse_duplicates(telemetry, "The telemetry has more than one row for the same chip and hour")
