@@ -124,19 +124,25 @@ def state(
 def _known(answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime]) -> pl.DataFrame:
     """Who wore which chip in the hours, by all claims; a row for every chip and hour of which anything is known."""
     now = answer.rows
-    claims = pl.concat([claims_of(answer), remembered.claims.select(CLAIMS.names())])
+    claims_now = claims_of(answer)
+    claims = pl.concat([claims_now, remembered.claims.select(CLAIMS.names())])
     worn = wearers(timelines(claims, units=now, read_at=answer.read_at), hours)
-    # A view that shows a prosthesis twice must not double its hours.
-    described = now.filter(pl.col("chip_id").is_not_null()).unique(CLAIM, keep="first", maintain_order=True)
-    current = worn.join(described, on=CLAIM, how="inner")
-    former = worn.join(described, on=CLAIM, how="anti").join(remembered.rows, on=CLAIM, how="inner")
-    if current.height + former.height != worn.height:
+    described = now.filter(pl.col("chip_id").is_not_null()).with_columns(described=pl.lit(True))
+    if claims_now.height < described.height:
+        # A view that shows a prosthesis twice must not double its hours.
+        described = described.unique(CLAIM, keep="first", maintain_order=True)
+    columns = ["hour_start", *now.columns, *VERDICT]
+    current = worn.join(described, on=CLAIM, how="left")
+    if current["described"].null_count() == 0:
+        return current.select(columns)
+    former = current.filter(pl.col("described").is_null()).select(worn.columns)
+    rows = former.join(remembered.rows, on=CLAIM, how="inner")
+    if rows.height != former.height:
         raise DataError(
             "What earlier extracts said of some chips left ClickHouse while it was read; load these hours again.",
             retryable=True,
         )
-    columns = ["hour_start", *now.columns, *VERDICT]
-    return pl.concat([current.select(columns), _refreshed(former, now).select(columns)])
+    return pl.concat([current.filter("described").select(columns), _refreshed(rows, now).select(columns)])
 
 
 def _refreshed(rows: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
@@ -153,10 +159,12 @@ def _refreshed(rows: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
 
 def _contested(rows: pl.DataFrame, answer: CrmAnswer, hours: Sequence[datetime]) -> pl.DataFrame:
     """Rows of the chips that the CRM names more than once: where nothing better is known of the hour."""
-    fitted = answer.rows.filter(pl.col("chip_id").is_not_null())
-    settled = rows.filter((pl.col("ownership") == NAMED) | (pl.col("hour_start") + HOUR <= answer.read_at))
+    twice = answer.rows.filter(pl.col("chip_id").is_not_null() & pl.col("chip_id").is_duplicated())
+    settled = rows.join(twice, on="chip_id", how="semi").filter(
+        (pl.col("ownership") == NAMED) | (pl.col("hour_start") + HOUR <= answer.read_at)
+    )
     return (
-        _each_hour(hours, fitted.filter(~pl.col("chip_id").is_unique()))
+        _each_hour(hours, twice)
         .join(settled, on=["hour_start", "chip_id"], how="anti")
         .with_columns(ownership=pl.lit(CONTESTED), **UNDATED)
     )
@@ -178,9 +186,9 @@ def _overruled(rows: pl.DataFrame, better: pl.DataFrame) -> pl.DataFrame:
 def _extract(rows: pl.DataFrame, answer: CrmAnswer, hours: Sequence[datetime]) -> HourlyFrame:
     """With the prostheses that have no chip, in every hour in which none is known for them."""
     unfitted = _each_hour(hours, answer.rows.filter(pl.col("chip_id").is_null()))
-    unfitted = unfitted.join(rows, on=["hour_start", "prosthesis_id"], how="anti").with_columns(
-        ownership=pl.lit(NO_CHIP), **UNDATED
-    )
+    unfitted = unfitted.join(
+        rows.select("hour_start", "prosthesis_id"), on=["hour_start", "prosthesis_id"], how="anti"
+    ).with_columns(ownership=pl.lit(NO_CHIP), **UNDATED)
     return HourlyFrame(pl.concat([rows, unfitted.select(rows.columns)]), dict.fromkeys(hours, answer.read_at))
 
 

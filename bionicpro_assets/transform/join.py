@@ -8,7 +8,7 @@ import polars as pl
 
 from bionicpro_assets.errors import DataError
 from bionicpro_assets.hours import describe
-from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, OVERRULED, WORN
+from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, WORN
 from bionicpro_assets.transform.validate import REASON, with_reason
 
 KEY = ["hour_start", "chip_id"]
@@ -85,13 +85,15 @@ def join_telemetry_with_customers(
         DataError: A chip has two wearers in an hour, or two rows of telemetry: which is right can't be told, and
             taking both would double the hour.
     """
-    fitted = crm.filter(pl.col("chip_id").is_not_null() & (pl.col("ownership") != OVERRULED))
-    worn = fitted.filter(pl.col("ownership").is_in(WORN))
+    worn = crm.filter(pl.col("chip_id").is_not_null() & pl.col("ownership").is_in(WORN)).select(
+        *KEY, "prosthesis_id", *FROM_CRM.values(), "ownership"
+    )
     _refuse_duplicates(worn, "The CRM extract names more than one wearer of the same chip")
     _refuse_duplicates(telemetry, "The telemetry has more than one row for the same chip and hour")
     judged = with_reason(telemetry)
-    held = judged.filter(pl.col(REASON).is_null())
-    matched = held.join(worn, on=KEY, how="inner", validate="1:1")
+    broken = judged.filter(pl.col(REASON).is_not_null())
+    held = judged if broken.is_empty() else judged.filter(pl.col(REASON).is_null())
+    matched = held.join(worn, on=KEY, how="inner")
     local = pl.col("hour_start").dt.convert_time_zone(report_timezone)
     rows = matched.select(
         "prosthesis_id",
@@ -105,26 +107,25 @@ def join_telemetry_with_customers(
         pl.lit(processed_at).cast(pl.Datetime("us", "UTC")).alias("etl_processed_at"),
     )
     assumed = matched.filter(pl.col("ownership") == ASSUMED).group_by("hour_start").len()
-    return Joined(rows, _rejected(judged, fitted), dict(assumed.iter_rows()))
+    unworn = judged.join(worn, on=KEY, how="anti")
+    return Joined(rows, _rejected(unworn, broken.join(worn, on=KEY, how="semi"), crm), dict(assumed.iter_rows()))
 
 
-def _rejected(judged: pl.DataFrame, fitted: pl.DataFrame) -> pl.DataFrame:
-    """The rows that break a rule or have no wearer, with the reasons."""
-    verdicts = fitted.select(*KEY, "ownership").unique(KEY)
-    known = judged.join(verdicts, on=KEY, how="left")
-    no_wearer = ~pl.col("ownership").is_in(WORN).fill_null(False)
-    why = pl.when(no_wearer).then(pl.col("ownership").replace_strict(NO_WEARER, default=UNKNOWN_CHIP))
-    return (
-        known.with_columns(no_wearer=no_wearer)
-        .with_columns(pl.concat_str(why, REASON, separator="; ", ignore_nulls=True).alias(REASON))
-        .filter(pl.col("no_wearer") | (pl.col(REASON) != ""))
-        .drop("ownership")
+def _rejected(unworn: pl.DataFrame, broken: pl.DataFrame, crm: pl.DataFrame) -> pl.DataFrame:
+    """The rows that have no wearer, and those that have one and break a rule; with the reasons."""
+    verdicts = crm.filter(pl.col("ownership").is_in(list(NO_WEARER))).select(*KEY, "ownership").unique(KEY)
+    why = pl.col("ownership").replace_strict(NO_WEARER, default=UNKNOWN_CHIP)
+    nobodys = unworn.join(verdicts, on=KEY, how="left").with_columns(
+        pl.concat_str(why, REASON, separator="; ", ignore_nulls=True).alias(REASON), no_wearer=pl.lit(True)
     )
+    return pl.concat([nobodys.drop("ownership"), broken.with_columns(no_wearer=pl.lit(False))])
 
 
 def _refuse_duplicates(rows: pl.DataFrame, claim: str) -> None:
-    doubled = rows.group_by(KEY).len().filter(pl.col("len") > 1).sort(KEY)
-    if not doubled.is_empty():
+    # Counting is cheaper than naming, and nearly always all there is to do.
+    counts = rows.group_by("hour_start").agg(pl.col("chip_id").n_unique(), pl.len())
+    if not counts.filter(pl.col("chip_id") < pl.col("len")).is_empty():
+        doubled = rows.group_by(KEY).len().filter(pl.col("len") > 1).sort(KEY)
         chips = ", ".join(doubled["chip_id"].unique().sort().head(5))
         raise DataError(
             f"{claim}: {doubled.height} cases in {describe(doubled['hour_start'].unique())}, like {chips}. "

@@ -57,8 +57,26 @@ def timelines(claims: pl.DataFrame, *, units: pl.DataFrame, read_at: datetime) -
         read_at: When it was read.
 
     Returns:
-        Columns as in `CLAIMS`, sorted by chip and time.
+        Columns as in `CLAIMS`, in no order.
     """
+    by_chip = claims.group_by("chip_id").agg(
+        *(pl.col(c).min() for c in [*WEARER, "since"]),
+        pl.col("seen").max(),
+        pl.col("ended_at").max(),
+        one=pl.all_horizontal(pl.col(c).min() == pl.col(c).max() for c in WEARER)
+        & (pl.col("since").max() <= pl.col("seen").min())
+        & (pl.col("ended_at").count() == 0),
+    )
+    # Nearly every chip has one wearer, whose claims all overlap. Sorting is for the others.
+    plain, rest = by_chip.filter("one"), by_chip.filter(~pl.col("one"))
+    intervals = plain.select(CLAIMS.names()).with_columns(last=pl.lit(True))
+    if not rest.is_empty():
+        intervals = pl.concat([intervals, _in_order(claims.join(rest, on="chip_id", how="semi"))])
+    return _ended(intervals, units, read_at)
+
+
+def _in_order(claims: pl.DataFrame) -> pl.DataFrame:
+    """The intervals of chips with several claims, and which is the `last` one of a chip."""
     before = {c: pl.col(c).shift(1).over("chip_id") for c in [*WEARER, "seen"]}
     same = pl.all_horizontal(pl.col(c) == before[c] for c in WEARER)
     same &= pl.col("since") <= before["seen"]
@@ -76,24 +94,30 @@ def timelines(claims: pl.DataFrame, *, units: pl.DataFrame, read_at: datetime) -
             pl.col("first_seen").min(),
         )
     )
-    intervals = _ended(intervals, units, read_at)
     previous = pl.col("seen").shift(1).over("chip_id")
     credible = previous.is_null() | (pl.col("since") > previous)
-    return intervals.with_columns(since=pl.when(credible).then("since").otherwise("first_seen")).select(CLAIMS.names())
+    return intervals.select(
+        "chip_id",
+        *WEARER,
+        since=pl.when(credible).then("since").otherwise("first_seen"),
+        seen="seen",
+        ended_at="ended_at",
+        last=pl.col("chip_id").shift(-1).ne_missing(pl.col("chip_id")),
+    )
 
 
 def _ended(intervals: pl.DataFrame, units: pl.DataFrame, read_at: datetime) -> pl.DataFrame:
     """The intervals, with the end of those whose chip the answer doesn't name any more."""
-    present = units["chip_id"].drop_nulls().unique()
-    last = pl.int_range(pl.len()).over("chip_id") == pl.len().over("chip_id") - 1
-    gone = last & ~pl.col("chip_id").is_in(present.implode()) & (pl.col("seen") < read_at)
-    open_ended, closed = intervals.filter(~gone), intervals.filter(gone)
+    present = units["chip_id"].drop_nulls()
+    gone = pl.col("last") & ~pl.col("chip_id").is_in(present.implode()) & (pl.col("seen") < read_at)
+    intervals = intervals.with_columns(gone=gone)
+    closed = intervals.filter("gone")
     changes = units.group_by("prosthesis_id").agg(changed_at=pl.col("prosthesis_updated_at").max())
     changed = pl.when(pl.col("changed_at") > pl.col("seen")).then("changed_at")
     closed = closed.join(changes, on="prosthesis_id", how="left").with_columns(
         ended_at=pl.min_horizontal("ended_at", changed, pl.lit(read_at, INSTANT))
     )
-    return pl.concat([open_ended, closed.drop("changed_at")]).sort("interval").drop("interval")
+    return pl.concat([frame.select(CLAIMS.names()) for frame in (intervals.filter(~pl.col("gone")), closed)])
 
 
 def wearers(intervals: pl.DataFrame, hours: Sequence[datetime]) -> pl.DataFrame:

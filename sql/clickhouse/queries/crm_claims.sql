@@ -10,4 +10,7 @@ WITH known AS (
 SELECT chip_id, prosthesis_id, customer_id, worn_since AS since, max(named_at) AS seen, ended_at
 FROM known
 GROUP BY chip_id, prosthesis_id, customer_id, worn_since, ended_at,
-         if(chip_id IN (SELECT chip_id FROM known GROUP BY chip_id HAVING uniqExact(prosthesis_id, customer_id) > 1), named_at, NULL)
+         if(chip_id IN (
+             SELECT chip_id FROM known GROUP BY chip_id
+             HAVING min(prosthesis_id) != max(prosthesis_id) OR min(customer_id) != max(customer_id)
+         ), named_at, NULL)
