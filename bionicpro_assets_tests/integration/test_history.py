@@ -1,6 +1,7 @@
 """Whose hour it is, on real databases: what ClickHouse remembers, and what the job makes of a CRM that changes."""
 
 import random
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.unit.test_ownership import ANNA, BORIS, VERA, Archive, answer, at, unit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+OWNERSHIP = Path(__file__).resolve().parents[2] / "docs" / "ownership.md"
 
 # The memory in ClickHouse against the one of the unit tests ------------------------------------------------------
 
@@ -155,6 +157,13 @@ def test_hours_stay_with_their_wearers_while_the_crm_changes(field):
     why = field.rows("SELECT chip_id, reason FROM quarantine.rejected_telemetry")
     assert why == [("C2", "the CRM has stopped naming a wearer of the chip")]
     assert field.verified()
+
+    examples = re.findall(r"```sql\n(.*?)```", OWNERSHIP.read_text(encoding="utf-8"), re.DOTALL)
+    wearers, moved_chips, sure, aside = (field.rows(example) for example in examples)
+    assert [row[1] for row in wearers] == ["boris", "boris", "anna"]
+    assert {row[0] for row in moved_chips} == {"C1", "C3"}
+    assert [tuple(row[1:]) for row in sure] == [(4, 0, 0, 0), (3, 1, 0, 0), (3, 0, 0, 1)]
+    assert [row[0] for row in aside] == ["C2"]
 
     crm, clickhouse, hours = field.platform.sources.crm, field.platform.clickhouse, hour_range(field.first, field.open)
     looked = extract_crm_hours(crm, clickhouse, hours)
