@@ -2,11 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -54,8 +55,17 @@ class RunOutcome:
     doubts: Sequence[str]
 
 
-def run_job(settings: Settings, instance: dg.DagsterInstance, hours: Sequence[datetime], run_id: str) -> RunOutcome:
-    """Run the job `bionicpro_reports_etl` over the hours, here and now, without waiting for retries."""
+def run_job(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    hours: Sequence[datetime],
+    run_id: str,
+    crm_config: Mapping[str, Any] | None = None,
+) -> RunOutcome:
+    """Run the job `bionicpro_reports_etl` over the hours, here and now, without waiting for retries.
+
+    `crm_config` is the run config of the CRM extract.
+    """
     job = build_definitions(settings, retries=False).resolve_job_def(keys.JOB)
     lock = dagster_home(settings) / "locks" / run_id
     # Runs wait for this one as long as it counts as in progress; the lock tells when its process was killed.
@@ -64,7 +74,10 @@ def run_job(settings: Settings, instance: dg.DagsterInstance, hours: Sequence[da
             instance=instance,
             run_id=run_id,
             tags=range_tags(partition_key(hours[0]), partition_key(hours[-1])) | {LOCK_TAG: str(lock)},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {keys.CRM_EXTRACT.to_python_identifier(): {"config": dict(crm_config or {})}},
+            },
             raise_on_error=False,
         )
     failures = [_in_words(event) for event in result.all_events if event.is_step_failure]

@@ -3,19 +3,23 @@
 import os
 import shutil
 import time
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.cli.materialize import load_hours
 from bionicpro_assets.cli.query import ask
 from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
-from bionicpro_assets.setup.demo import Fleet, demo_databases, write_env_file
+from bionicpro_assets.setup.demo import Fleet, demo_databases, is_refitted, refit, write_env_file
 from bionicpro_assets.sqlfiles import sql
+
+MINUTES_INTO_THE_HOUR = timedelta(minutes=12)
 
 
 def run_demo(home: Path, fleet: Fleet) -> None:
@@ -38,7 +42,7 @@ def run_demo(home: Path, fleet: Fleet) -> None:
         settings = Settings.load()
         with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
             apply_clickhouse_schema(clickhouse)
-        load_hours(settings, hour_range(settings.partitions_start, floor_hour(datetime.now(UTC))))
+        load_story(settings, hour_range(settings.partitions_start, floor_hour(datetime.now(UTC))))
     show_mart(settings)
     took = time.monotonic() - began
     option = "" if env_file.name == ".env" else f" --env-file {os.path.relpath(env_file)}"
@@ -54,12 +58,30 @@ def run_demo(home: Path, fleet: Fleet) -> None:
         console.print(f"      {what}", style="dim", highlight=False)
 
 
+def load_story(settings: Settings, hours: Sequence[datetime]) -> None:
+    """Load the hours. The first time a chip is refitted on the way, so that there is a history to see."""
+    crm = PostgresSource("crm_db", settings.secret("BIONICPRO_CRM_DB_URL"), "BIONICPRO_CRM_DB_URL")
+    before, after = hours[:-2], hours[-2:]
+    if before and not is_refitted(crm):
+        load_hours(settings, before)
+        refit(crm, after[0] + MINUTES_INTO_THE_HOUR)
+        hours = after
+    load_hours(settings, hours)
+
+
 def show_mart(settings: Settings) -> None:
-    """Print a sample of the mart and the two monitoring queries."""
+    """Print a sample of the mart, the two monitoring queries, and what the demo has for history and quarantine."""
     with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
         for title, name in (
             ("reports.user_prosthesis_stats, the newest rows", "demo_sample"),
             ("Today, by patient", "monitor_today_by_user"),
             ("The last days", "monitor_last_days"),
+            (
+                "Whose hour: a chip that was refitted leaves the hours before with the first wearer",
+                "demo_refitted_chip",
+            ),
+            ("Set aside: the CRM doesn't know this chip. The check every_chip_known warns of it", "demo_set_aside"),
         ):
-            table(title, *ask(clickhouse, sql(f"clickhouse/queries/{name}.sql"), settings))
+            names, rows = ask(clickhouse, sql(f"clickhouse/queries/{name}.sql"), settings)
+            if rows:
+                table(title, names, rows)

@@ -93,12 +93,24 @@ def materialize(
         typer.Option("--from", help="First hour, like 2026-11-24T08:00 (UTC). Default: the lookback."),
     ] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last hour, included. Default: the open hour.")] = None,
+    wearers_as_of_now: Annotated[
+        bool,
+        typer.Option(
+            "--wearers-as-of-now",
+            help="Give these hours to the wearers that the CRM names now, whatever is known of the hours: to correct "
+            "a mistake that the CRM had made. Needs --from and --to.",
+        ),
+    ] = False,
+    chip: Annotated[
+        list[str] | None,
+        typer.Option(help="With --wearers-as-of-now: only this chip; can be repeated. Default: all chips."),
+    ] = None,
 ) -> None:
     """Run the job bionicpro_reports_etl over a window of hours, here and now. Status 1 if it fails."""
     from bionicpro_assets.cli.materialize import run_materialize
 
     with _said():
-        run_materialize(first, last, datetime.now(UTC))
+        run_materialize(first, last, datetime.now(UTC), as_of_now=wearers_as_of_now, chips=chip or [])
 
 
 @app.command()

@@ -3,9 +3,10 @@
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 from rich.progress import (
@@ -17,27 +18,63 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from bionicpro_assets.cli.console import console
+from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.defs.hourly import HOURS_PER_BACKFILL_RUN
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import describe, floor_hour, hour_range, parse_hour, refresh_window
 from bionicpro_assets.instance import dagster_instance, run_job
+from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
+from bionicpro_assets.sqlfiles import sql
 
+ROWS_SHOWN = 20
 POLL_SECONDS = 0.3
 
 
-def run_materialize(first: str | None, last: str | None, now: datetime) -> None:
+def run_materialize(
+    first: str | None,
+    last: str | None,
+    now: datetime,
+    *,
+    as_of_now: bool = False,
+    chips: Sequence[str] = (),
+) -> None:
     """Load the window [first … last], the lookback window by default.
+
+    Args:
+        first: The first hour.
+        last: The last hour, included.
+        now: The present instant.
+        as_of_now: The hours get the wearers that the CRM names now, whatever is known of them.
+        chips: With `as_of_now`, the chips it is about; all that the CRM names, if there are none.
 
     Raises:
         PlatformError: The window is wrong, or a run failed.
     """
     settings = Settings.load()
+    if chips and not as_of_now:
+        raise PlatformError("--chip says which chips --wearers-as-of-now is about, and goes only with it.")
+    if as_of_now and not (first and last):
+        raise PlatformError("--wearers-as-of-now changes whose hours they are: name them, with --from and --to.")
     hours = window(settings, first, last, now)
     with sources_running(settings):
-        load_hours(settings, hours)
+        if not as_of_now:
+            load_hours(settings, hours)
+            return
+        about = f"the chips {', '.join(chips)}" if chips else "all chips that it names"
+        console.print(
+            f"{describe(hours)} go to the wearers that the CRM names now, for {about}, whatever is known of those "
+            "hours. They stay with them until they are corrected again."
+        )
+        load_hours(settings, hours, {"wearers_as_of_now": True, "chips": list(chips)})
+    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+        span = {"first": int(hours[0].timestamp()), "last": int(hours[-1].timestamp())}
+        names, corrected = clickhouse.rows(sql("clickhouse/queries/corrected_wearers.sql"), span)
+    console.print(f"In these hours {len(corrected)} rows have another wearer than was known before.")
+    if corrected:
+        shown = "Corrected" if len(corrected) <= ROWS_SHOWN else f"Corrected, the first {ROWS_SHOWN}"
+        table(shown, names, corrected[:ROWS_SHOWN])
 
 
 def window(settings: Settings, first: str | None, last: str | None, now: datetime) -> list[datetime]:
@@ -66,8 +103,10 @@ def window(settings: Settings, first: str | None, last: str | None, now: datetim
     return hour_range(since, until)
 
 
-def load_hours(settings: Settings, hours: Sequence[datetime]) -> None:
+def load_hours(settings: Settings, hours: Sequence[datetime], crm_config: Mapping[str, Any] | None = None) -> None:
     """Run the job over the hours, a long window in several runs; progress while it works.
+
+    `crm_config` is the run config of the CRM extract.
 
     Raises:
         PlatformError: A run failed; those before it stand.
@@ -79,7 +118,7 @@ def load_hours(settings: Settings, hours: Sequence[datetime]) -> None:
             chunk, run_id = hours[i : i + HOURS_PER_BACKFILL_RUN], str(uuid.uuid4())
             began = time.monotonic()
             with _told(instance, run_id, progress):
-                outcome = run_job(settings, instance, chunk, run_id)
+                outcome = run_job(settings, instance, chunk, run_id, crm_config)
             if outcome.failures:
                 raise PlatformError(
                     "\n".join(

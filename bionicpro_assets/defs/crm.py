@@ -53,6 +53,9 @@ class CrmExtractConfig(dg.Config):
         description="Give these hours the wearers that the CRM names now, whatever it said before. For correcting a "
         "mistake in the CRM; the hours keep it until it is stated again.",
     )
+    chips: list[str] = Field(
+        [], description="With wearers_as_of_now: the chips it is about. None: all that the CRM names."
+    )
 
 
 def crm_sources() -> list[dg.AssetSpec]:
@@ -104,7 +107,8 @@ def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
         One row per prosthesis and hour. The CRM tells only today's wearer of a chip; so every hour keeps what is known
         of it, and an hour that is loaded again stays with the person who wore the prosthesis in it. The column
         `ownership` says how sure that is: `named`, the CRM named this person in the hour; `assumed`, it didn't, and its
-        nearest answer was taken; `stated`, an operator decided it; `ended` and `contested`, nobody can be named. Names,
+        nearest answer was taken; `stated`, an operator decided it; `ended` and `contested`, nobody can be named;
+        `overruled`, what was known of an hour that was decided otherwise, and is kept as memory only. Names,
         e-mail addresses and the like are as the CRM has them now. The reports find the wearer of a chip here.
 
         Stands for the Airflow task `extract_crm_data`.
@@ -115,6 +119,7 @@ def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
                 bionicpro_clickhouse.clickhouse,
                 hours_of(context),
                 as_of_now=config.wearers_as_of_now,
+                chips=config.chips,
             )
         add_per_hour(context, frame, keys.CRM_EXTRACT)
         context.add_output_metadata(

@@ -9,7 +9,7 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecord,
     AssetCheckExecutionRecordStatus,
 )
-from dagster._core.storage.event_log.base import PartitionKeyFilter
+from dagster._core.event_api import PartitionKeyFilter
 
 from bionicpro_assets.errors import ContractError
 from bionicpro_assets.hours import floor_hour, partition_key

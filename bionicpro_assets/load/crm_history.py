@@ -1,6 +1,6 @@
 """The CRM extract of some hours, made of the CRM's answer of now and of what earlier extracts know."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -19,10 +19,18 @@ CRM_EXTRACT = "staging.crm_customer_prosthesis"
 # Chips in one query: a query over HTTP carries its parameters in the URL.
 CHIPS_PER_QUERY = 500
 AT_HOURS = "hour_start IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), 'UTC'))"
+# The newest row of every wearer that some chips had.
+NEWEST_OF_CHIPS = f"""{AT_HOURS} AND chip_id IN {{chips:Array(String)}}
+    ORDER BY hour_start DESC LIMIT 1 BY {", ".join(CLAIM)}"""
 
 
 def extract_crm_hours(
-    source: PostgresSource, clickhouse: ClickHouse, hours: Sequence[datetime], *, as_of_now: bool = False
+    source: PostgresSource,
+    clickhouse: ClickHouse,
+    hours: Sequence[datetime],
+    *,
+    as_of_now: bool = False,
+    chips: Collection[str] = (),
 ) -> HourlyFrame:
     """The CRM extract of the hours: who wore which prosthesis, by all that the CRM ever said and says now.
 
@@ -30,17 +38,17 @@ def extract_crm_hours(
         source: The CRM.
         clickhouse: Where earlier extracts are.
         hours: UTC hours.
-        as_of_now: An operator states that the CRM's answer of now holds for these hours, whatever was said before.
+        as_of_now: An operator states that the wearers the CRM names now hold for these hours, whatever was said before.
+        chips: With `as_of_now`, the chips it is about; all that the CRM names, if there are none.
 
     Raises:
         SourceError: The CRM can't be read, or its view isn't what the data contract says.
         ClickHouseError: ClickHouse can't be read.
-        DataError: Earlier extracts changed while they were read.
+        DataError: Earlier extracts changed while they were read, or the CRM doesn't name one of `chips` once.
     """
     answer = extract_crm(source)
-    if as_of_now:
-        return state(answer, hours)
-    return attribute(answer, remembered(clickhouse, answer, hours), hours)
+    known = remembered(clickhouse, answer, hours)
+    return state(answer, known, hours, chips) if as_of_now else attribute(answer, known, hours)
 
 
 def remembered(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[datetime]) -> Remembered:
@@ -50,17 +58,12 @@ def remembered(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[dateti
     _, (around,) = clickhouse.rows(sql("clickhouse/queries/crm_hours_around.sql"), window)
     at = {"hours": [int(hour.timestamp()) for hour in hours] + [hour for hour in around if hour]}
     found = clickhouse.frame(sql("clickhouse/queries/crm_claims.sql"), at)
-    claims = found.rename({"first_ended_at": "ended_at"}).select(pl.col(c).cast(t) for c, t in CLAIMS.items())
+    claims = found.select(pl.col(c).cast(t) for c, t in CLAIMS.items())
     former = claims.join(answer.rows, on=CLAIM, how="anti")["chip_id"].unique().sort()
-    rows = [
-        table.visible(
-            clickhouse,
-            f"{AT_HOURS} AND chip_id IN {{chips:Array(String)}}",
-            {**at, "chips": chips["chip_id"].to_list()},
-        )
+    memory = [
+        table.visible(clickhouse, NEWEST_OF_CHIPS, {**at, "chips": chips["chip_id"].to_list()})
         for chips in former.to_frame().iter_slices(CHIPS_PER_QUERY)
     ]
     stated = table.visible(clickhouse, f"{AT_HOURS} AND ownership = '{STATED}'", at)
-    memory = pl.concat(rows) if rows else stated.clear()
-    newest = memory.sort("hour_start").unique(CLAIM, keep="last", maintain_order=True)
-    return Remembered(claims, newest.select(answer.rows.columns), stated.filter(pl.col("hour_start").is_in(hours)))
+    rows = pl.concat(memory) if memory else stated.clear()
+    return Remembered(claims, rows.select(answer.rows.columns), stated.filter(pl.col("hour_start").is_in(hours)))

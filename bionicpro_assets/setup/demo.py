@@ -52,6 +52,16 @@ def make_crm(source: PostgresSource, fleet: Fleet) -> int:
     return added
 
 
+def is_refitted(source: PostgresSource) -> bool:
+    """Whether the demo's chip was refitted already, or the fleet is too small for it."""
+    return bool(call(source, "SELECT demo.is_refitted()"))
+
+
+def refit(source: PostgresSource, moment: datetime) -> None:
+    """Move a chip from one customer's prosthesis to another's, as of `moment`; only once."""
+    call(source, "SELECT demo.refit(%s)", (moment,))
+
+
 def make_telemetry(source: PostgresSource, fleet: Fleet, now: datetime) -> int:
     """Schema of the telemetry database and raw rows up to `now`; rows added.
 

@@ -1,6 +1,6 @@
 """The CRM extract of an hour: what the CRM says now, and what it said before. Pure polars."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -16,6 +16,7 @@ from bionicpro_assets.transform.ownership import (
     INSTANT,
     NAMED,
     NO_CHIP,
+    OVERRULED,
     STATED,
     WEARER,
     timelines,
@@ -59,7 +60,7 @@ class Remembered:
 
     Attributes:
         claims: Columns as in `ownership.CLAIMS`: who was known to wear which chip, and when.
-        rows: For the claims that the CRM doesn't make any more, the newest row that was loaded of each.
+        rows: For the claims that the CRM doesn't make any more, the newest row that was loaded of each wearer.
         stated: Rows that an operator stated, with `hour_start`; they stay as they are.
     """
 
@@ -94,33 +95,54 @@ def attribute(answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetim
     A person's columns are those of now wherever the CRM still knows the person; those of a prosthesis are those of now
     if it still has the same wearer and chip.
     """
+    rows = _known(answer, remembered, hours)
+    rows = _overruled(rows, _contested(rows, answer, hours))
+    rows = _overruled(rows, _refreshed(remembered.stated, answer.rows))
+    return _extract(rows, answer, hours)
+
+
+def state(
+    answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime], chips: Collection[str] = ()
+) -> HourlyFrame:
+    """The extract of the hours as an operator states it: the wearers that the CRM names now hold, whatever it said.
+
+    For the chips given, or for all that the CRM names. A chip that it doesn't name keeps the wearers that are known.
+
+    Raises:
+        DataError: The CRM doesn't name one of the chips given, or names it more than once.
+    """
+    named = answer.rows.filter(pl.col("chip_id").is_not_null() & pl.col("chip_id").is_unique())
+    if chips:
+        named = named.filter(pl.col("chip_id").is_in(list(chips)))
+        if lacking := sorted(set(chips) - set(named["chip_id"])):
+            raise DataError(f"The CRM names no one wearer of {', '.join(lacking)}; correct it there first.")
+    decided = _each_hour(hours, named).with_columns(ownership=pl.lit(STATED), **UNDATED)
+    rows = attribute(answer, remembered, hours).rows.filter(pl.col("ownership") != NO_CHIP)
+    return _extract(_overruled(rows, decided), answer, hours)
+
+
+def _known(answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime]) -> pl.DataFrame:
+    """Who wore which chip in the hours, by all claims; a row for every chip and hour of which anything is known."""
     now = answer.rows
-    claims = pl.concat([claims_of(answer), remembered.claims.select(CLAIMS.names())])
-    worn = wearers(timelines(claims, present=now["chip_id"].drop_nulls().unique(), read_at=answer.read_at), hours)
-    described = now.filter(pl.col("chip_id").is_not_null())
-    current = worn.join(described, on=CLAIM, how="inner")
-    former = worn.join(described, on=CLAIM, how="anti").join(remembered.rows, on=CLAIM, how="inner")
-    if current.height + former.height != worn.height:
+    claims_now = claims_of(answer)
+    claims = pl.concat([claims_now, remembered.claims.select(CLAIMS.names())])
+    worn = wearers(timelines(claims, units=now, read_at=answer.read_at), hours)
+    described = now.filter(pl.col("chip_id").is_not_null()).with_columns(described=pl.lit(True))
+    if claims_now.height < described.height:
+        # A view that shows a prosthesis twice must not double its hours.
+        described = described.unique(CLAIM, keep="first", maintain_order=True)
+    columns = ["hour_start", *now.columns, *VERDICT]
+    current = worn.join(described, on=CLAIM, how="left")
+    if current["described"].null_count() == 0:
+        return current.select(columns)
+    former = current.filter(pl.col("described").is_null()).select(worn.columns)
+    rows = former.join(remembered.rows, on=CLAIM, how="inner")
+    if rows.height != former.height:
         raise DataError(
             "What earlier extracts said of some chips left ClickHouse while it was read; load these hours again.",
             retryable=True,
         )
-    columns = ["hour_start", *now.columns, *VERDICT]
-    rows = pl.concat([current.select(columns), _refreshed(former, now).select(columns)])
-    rows = _replaced(rows, _contested(rows, answer, hours).select(columns))
-    rows = _replaced(rows, _refreshed(remembered.stated, now).select(columns))
-    return _extract(rows, answer, hours)
-
-
-def state(answer: CrmAnswer, hours: Sequence[datetime]) -> HourlyFrame:
-    """The extract of the hours as an operator states it: the CRM's answer of now holds, whatever was said before."""
-    fitted = answer.rows.filter(pl.col("chip_id").is_not_null())
-    known_once = pl.col("chip_id").is_unique().over("hour_start")
-    rows = _each_hour(hours, fitted).with_columns(
-        ownership=pl.when(known_once).then(pl.lit(STATED)).otherwise(pl.lit(CONTESTED)),
-        **UNDATED,
-    )
-    return _extract(rows.select("hour_start", *answer.rows.columns, *VERDICT), answer, hours)
+    return pl.concat([current.filter("described").select(columns), _refreshed(rows, now).select(columns)])
 
 
 def _refreshed(rows: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
@@ -137,27 +159,36 @@ def _refreshed(rows: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
 
 def _contested(rows: pl.DataFrame, answer: CrmAnswer, hours: Sequence[datetime]) -> pl.DataFrame:
     """Rows of the chips that the CRM names more than once: where nothing better is known of the hour."""
-    fitted = answer.rows.filter(pl.col("chip_id").is_not_null())
-    settled = rows.filter((pl.col("ownership") == NAMED) | (pl.col("hour_start") + HOUR <= answer.read_at))
+    twice = answer.rows.filter(pl.col("chip_id").is_not_null() & pl.col("chip_id").is_duplicated())
+    settled = rows.join(twice, on="chip_id", how="semi").filter(
+        (pl.col("ownership") == NAMED) | (pl.col("hour_start") + HOUR <= answer.read_at)
+    )
     return (
-        _each_hour(hours, fitted.filter(~pl.col("chip_id").is_unique()))
+        _each_hour(hours, twice)
         .join(settled, on=["hour_start", "chip_id"], how="anti")
         .with_columns(ownership=pl.lit(CONTESTED), **UNDATED)
     )
 
 
-def _replaced(rows: pl.DataFrame, better: pl.DataFrame) -> pl.DataFrame:
+def _overruled(rows: pl.DataFrame, better: pl.DataFrame) -> pl.DataFrame:
+    """The rows and better ones. What was known of the same chip and hour stays beside them, and is only remembered.
+
+    Otherwise an hour that was decided in another way would hide from its neighbours what it once knew.
+    """
     if better.is_empty():
         return rows
-    return pl.concat([rows.join(better, on=["hour_start", "chip_id"], how="anti"), better])
+    decided = better.select("hour_start", "chip_id").unique()
+    mine = rows.join(decided, on=["hour_start", "chip_id"], how="semi").filter(pl.col("worn_since").is_not_null())
+    others = rows.join(decided, on=["hour_start", "chip_id"], how="anti")
+    return pl.concat([others, mine.with_columns(ownership=pl.lit(OVERRULED)), better.select(rows.columns)])
 
 
 def _extract(rows: pl.DataFrame, answer: CrmAnswer, hours: Sequence[datetime]) -> HourlyFrame:
     """With the prostheses that have no chip, in every hour in which none is known for them."""
     unfitted = _each_hour(hours, answer.rows.filter(pl.col("chip_id").is_null()))
-    unfitted = unfitted.join(rows, on=["hour_start", "prosthesis_id"], how="anti").with_columns(
-        ownership=pl.lit(NO_CHIP), **UNDATED
-    )
+    unfitted = unfitted.join(
+        rows.select("hour_start", "prosthesis_id"), on=["hour_start", "prosthesis_id"], how="anti"
+    ).with_columns(ownership=pl.lit(NO_CHIP), **UNDATED)
     return HourlyFrame(pl.concat([rows, unfitted.select(rows.columns)]), dict.fromkeys(hours, answer.read_at))
 
 

@@ -24,6 +24,9 @@ ENDED = "ended"  # the CRM had stopped naming a wearer before the hour: nobody's
 CONTESTED = "contested"  # the CRM names several prostheses for the chip: nobody's
 STATED = "stated"  # an operator gave the hour the CRM's answer of the day it was loaded again
 NO_CHIP = "no chip"
+OVERRULED = "overruled"  # what was known of an hour that is stated or contested: only remembered, nobody's
+# Rows that know who wore a chip, for the hours around them too.
+REMEMBERED = [NAMED, ASSUMED, ENDED, OVERRULED]
 # Rows that give an hour of telemetry to somebody.
 WORN = [NAMED, ASSUMED, STATED]
 
@@ -39,26 +42,42 @@ CLAIMS = pl.Schema(
 )
 
 
-def timelines(claims: pl.DataFrame, *, present: pl.Series, read_at: datetime) -> pl.DataFrame:
+def timelines(claims: pl.DataFrame, *, units: pl.DataFrame, read_at: datetime) -> pl.DataFrame:
     """The claims of every chip as intervals that don't overlap, in order.
 
     Claims of one wearer that overlap are one interval. A claim that reaches back over a moment at which the
     CRM named somebody else contradicts itself (its record was dated back): it counts from the moment it was seen.
-    A chip that the answer read at `read_at` doesn't name (`present` are those it does) ended there at the latest. If
-    the same record comes back unchanged, the gap was the view's and not the wearer's, and is closed.
+    A chip that the answer read at `read_at` doesn't name ended there at the latest, or when the record of its
+    prosthesis was changed, if the answer shows it without the chip. If the same record comes back unchanged, the gap
+    was the view's and not the wearer's, and is closed.
 
     Args:
         claims: Columns as in `CLAIMS`.
-        present: Chips that the newest answer names.
+        units: The prostheses that the newest answer names: `prosthesis_id`, `chip_id`, `prosthesis_updated_at`.
         read_at: When it was read.
 
     Returns:
-        Columns as in `CLAIMS`, sorted by chip and time.
+        Columns as in `CLAIMS`, in no order.
     """
-    gone = ~pl.col("chip_id").is_in(present.implode()) & (pl.col("seen") < read_at)
-    ended_now = pl.when(gone).then(pl.min_horizontal("ended_at", pl.lit(read_at, INSTANT))).otherwise("ended_at")
-    last = pl.int_range(pl.len()).over("chip_id") == pl.len().over("chip_id") - 1
-    before = {c: pl.col(c).shift(1).over("chip_id") for c in [*WEARER, "seen", "ended_at"]}
+    by_chip = claims.group_by("chip_id").agg(
+        *(pl.col(c).min() for c in [*WEARER, "since"]),
+        pl.col("seen").max(),
+        pl.col("ended_at").max(),
+        one=pl.all_horizontal(pl.col(c).min() == pl.col(c).max() for c in WEARER)
+        & (pl.col("since").max() <= pl.col("seen").min())
+        & (pl.col("ended_at").count() == 0),
+    )
+    # Nearly every chip has one wearer, whose claims all overlap. Sorting is for the others.
+    plain, rest = by_chip.filter("one"), by_chip.filter(~pl.col("one"))
+    intervals = plain.select(CLAIMS.names()).with_columns(last=pl.lit(True))
+    if not rest.is_empty():
+        intervals = pl.concat([intervals, _in_order(claims.join(rest, on="chip_id", how="semi"))])
+    return _ended(intervals, units, read_at)
+
+
+def _in_order(claims: pl.DataFrame) -> pl.DataFrame:
+    """The intervals of chips with several claims, and which is the `last` one of a chip."""
+    before = {c: pl.col(c).shift(1).over("chip_id") for c in [*WEARER, "seen"]}
     same = pl.all_horizontal(pl.col(c) == before[c] for c in WEARER)
     same &= pl.col("since") <= before["seen"]
     ordered = claims.sort("chip_id", "seen", "since").with_columns(
@@ -70,15 +89,35 @@ def timelines(claims: pl.DataFrame, *, present: pl.Series, read_at: datetime) ->
         .agg(
             pl.col("since").min(),
             pl.col("seen").max(),
-            # An end within an interval was a gap of the view; what counts is whether its last claim has one.
-            pl.col("ended_at").filter(pl.col("seen") == pl.col("seen").max()).min(),
+            # An end that was found before the last naming was a gap of the view.
+            pl.col("ended_at").filter(pl.col("ended_at") > pl.col("seen").max()).min(),
             pl.col("first_seen").min(),
         )
-        .with_columns(ended_at=pl.when(last).then(ended_now).otherwise("ended_at"))
     )
     previous = pl.col("seen").shift(1).over("chip_id")
     credible = previous.is_null() | (pl.col("since") > previous)
-    return intervals.with_columns(since=pl.when(credible).then("since").otherwise("first_seen")).select(CLAIMS.names())
+    return intervals.select(
+        "chip_id",
+        *WEARER,
+        since=pl.when(credible).then("since").otherwise("first_seen"),
+        seen="seen",
+        ended_at="ended_at",
+        last=pl.col("chip_id").shift(-1).ne_missing(pl.col("chip_id")),
+    )
+
+
+def _ended(intervals: pl.DataFrame, units: pl.DataFrame, read_at: datetime) -> pl.DataFrame:
+    """The intervals, with the end of those whose chip the answer doesn't name any more."""
+    present = units["chip_id"].drop_nulls()
+    gone = pl.col("last") & ~pl.col("chip_id").is_in(present.implode()) & (pl.col("seen") < read_at)
+    intervals = intervals.with_columns(gone=gone)
+    closed = intervals.filter("gone")
+    changes = units.group_by("prosthesis_id").agg(changed_at=pl.col("prosthesis_updated_at").max())
+    changed = pl.when(pl.col("changed_at") > pl.col("seen")).then("changed_at")
+    closed = closed.join(changes, on="prosthesis_id", how="left").with_columns(
+        ended_at=pl.min_horizontal("ended_at", changed, pl.lit(read_at, INSTANT))
+    )
+    return pl.concat([frame.select(CLAIMS.names()) for frame in (intervals.filter(~pl.col("gone")), closed)])
 
 
 def wearers(intervals: pl.DataFrame, hours: Sequence[datetime]) -> pl.DataFrame:

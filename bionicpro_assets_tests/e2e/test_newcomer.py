@@ -54,6 +54,8 @@ def test_the_demo_shows_the_mart_and_both_monitoring_queries(demo):
         "reports.user_prosthesis_stats, the newest rows",
         "Today, by patient",
         "The last days",
+        "Whose hour: a chip that was refitted",
+        "the CRM doesn't know the chip",
         "How to go on",
     ):
         assert text in demo.stdout
@@ -65,6 +67,19 @@ def test_the_mart_has_every_prosthesis_and_hour_once(demo, folder):
     (totals,) = ask(folder, TOTALS)
     assert totals["n"] == totals["keys"] > 50
     assert totals["movements"] > 1000
+
+
+def test_every_hour_has_the_wearer_of_the_hour_and_one_chip_is_set_aside(demo, folder):
+    rows = ask(
+        folder,
+        "SELECT user_id, ownership FROM staging.crm_customer_prosthesis WHERE chip_id = 'CHIP-000001' ORDER BY hour_start",
+    )
+    # The demo may have begun in the hour before.
+    assert [r["user_id"] for r in rows[:4]] == ["user_0001"] * 2 + ["user_0007"] * 2
+    assert {r["ownership"] for r in rows} == {"named"}
+    assert ask(folder, "SELECT DISTINCT chip_id FROM quarantine.rejected_telemetry WHERE no_wearer") == [
+        {"chip_id": "CHIP-UNKNOWN-1"}
+    ]
 
 
 def test_loading_again_changes_no_number(demo, folder):

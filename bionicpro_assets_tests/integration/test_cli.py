@@ -245,3 +245,39 @@ def test_the_demo_refuses_to_touch_databases_that_are_configured(configured):
     assert "BIONICPRO_CRM_DB_URL" in result.output
     assert "the demo never touches configured databases" in result.output
     assert configured.in_crm("SELECT to_regnamespace('demo')") == [(None,)]
+
+
+def test_a_mistake_of_the_crm_is_corrected_for_a_period_and_a_chip(configured, tmp_path):
+    bionicpro("init", "clickhouse")
+    configured.in_crm("UPDATE crm.prostheses SET updated_at = %s", (FIRST - timedelta(days=9),))
+    assert bionicpro(*LOAD).exit_code == 0
+    to_boris = (
+        "UPDATE crm.prostheses SET customer_id = (SELECT customer_id FROM crm.customers WHERE external_id = 'boris')"
+    )
+    configured.in_crm(to_boris + ", updated_at = now() WHERE chip_id IN ('C1', 'C2')")
+    second = f"{FIRST + timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    period = ["materialize", "--from", second, "--to", second]
+    result = bionicpro(*period, "--wearers-as-of-now", "--chip", "C1")
+    assert result.exit_code == 0, result.output
+    assert "go to the wearers that the CRM names now, for the chips C1" in result.output
+    assert "In these hours 1 rows have another wearer than was known before" in result.output
+    assert bionicpro(*period).exit_code == 0
+    whose = {(row[2], row[4]): row[0] for row in mart(tmp_path)}
+    hour = (FIRST + timedelta(hours=1)).hour
+    assert (whose["C1", FIRST.hour], whose["C1", hour], whose["C2", hour]) == ("anna", "boris", "anna"), "it stays so"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--wearers-as-of-now"], "name them, with --from and --to"),
+        ([*LOAD[1:3], "--wearers-as-of-now"], "name them, with --from and --to"),
+        (["--chip", "C1"], "goes only with it"),
+        ([*LOAD[1:], "--wearers-as-of-now", "--chip", "C7"], "The CRM names no one wearer of C7"),
+    ],
+)
+def test_a_correction_must_say_what_it_is_about(configured, options, said):
+    bionicpro("init", "clickhouse")
+    result = bionicpro("materialize", *options)
+    assert result.exit_code == 1
+    assert said in " ".join(result.output.split())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bionicpro_assets.setup.demo import Fleet, append_telemetry, make_crm, make_telemetry
+from bionicpro_assets.setup.demo import Fleet, append_telemetry, is_refitted, make_crm, make_telemetry, refit
 from bionicpro_assets.sqlfiles import sql
 
 NOW = datetime(2026, 11, 24, 10, 20, tzinfo=UTC)
@@ -69,6 +69,31 @@ def test_exactly_one_chip_is_unknown_to_the_crm(demo):
     sending = {c for (c,) in demo.in_telemetry("SELECT DISTINCT chip_id FROM telemetry.raw_telemetry")}
     assert len(sending - known) == 1
     assert len(sending & known) > 20
+
+
+def test_a_chip_is_refitted_once_and_dated_when_it_was(demo, sources):
+    assert not is_refitted(sources.crm)
+    moment = NOW - timedelta(hours=1)
+    for later in range(2):
+        refit(sources.crm, moment + timedelta(minutes=later))
+        make_crm(sources.crm, FLEET)
+    assert is_refitted(sources.crm)
+    fitted = demo.in_crm(
+        "SELECT prosthesis_serial, user_id, prosthesis_status, prosthesis_updated_at FROM crm.v_customer_prosthesis "
+        "WHERE chip_id = 'CHIP-000001'"
+    )
+    assert fitted == [("BP-000008", "user_0007", "active", moment)]
+    assert demo.in_crm("SELECT chip_id, status FROM crm.prostheses WHERE serial_number = 'BP-000001'") == [
+        (None, "maintenance")
+    ]
+    demo.in_crm("UPDATE crm.prostheses SET firmware_version = '9' WHERE serial_number = 'BP-000008'")
+    ((stamped,),) = demo.in_crm("SELECT updated_at FROM crm.prostheses WHERE serial_number = 'BP-000008'")
+    assert stamped > moment, "the trigger is on again"
+
+
+def test_every_record_is_older_than_any_hour_of_the_demo(demo):
+    assert demo.in_crm("SELECT count(*) FROM crm.prostheses WHERE updated_at > '2025-06-01'") == [(0,)]
+    assert demo.in_crm("SELECT count(*) FROM crm.customers WHERE updated_at > '2025-06-01'") == [(0,)]
 
 
 def test_both_databases_have_the_same_rule_of_who_is_fitted():

@@ -240,3 +240,12 @@ def test_random_rows_join_as_a_plain_loop_does(crm, telemetry, zone):
     columns = ["hour_start", "chip_id", "user_id", "prosthesis_id", "report_date", "report_hour", "movements_count"]
     assert sorted(joined.rows.select(columns).iter_rows()) == sorted(expected)
     assert sorted(joined.rejected.select("hour_start", "chip_id").iter_rows()) == sorted(lost)
+
+
+def test_what_is_only_remembered_of_an_hour_gives_it_to_nobody():
+    decided, known = wearer("C1", user="boris", ownership="stated"), wearer("C1", ownership="overruled")
+    joined = join([known, decided], [hour_of("C1")])
+    assert joined.rows["user_id"].to_list() == ["boris"]
+    contested = [wearer("C2", prosthesis=n, ownership="contested") for n in (1, 2)]
+    (row,) = join([wearer("C2", ownership="overruled"), *contested], [hour_of("C2")]).rejected.to_dicts()
+    assert row["reason"] == "the CRM names several prostheses for the chip"

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS storage.crm_customer_prosthesis
     customer_updated_at   Nullable(DateTime64(6, 'UTC')) COMMENT 'When the CRM last changed the customer',
     prosthesis_updated_at Nullable(DateTime64(6, 'UTC')) COMMENT 'When the CRM last changed the prosthesis',
     last_updated_at       Nullable(DateTime64(6, 'UTC')) COMMENT 'The later of the two',
-    ownership             LowCardinality(String) COMMENT 'How sure the wearer is: named, assumed, stated; ended or contested: nobody; no chip',
+    ownership             LowCardinality(String) COMMENT 'How sure the wearer is: named, assumed, stated; ended or contested: nobody; overruled: only remembered; no chip',
     worn_since            Nullable(DateTime64(6, 'UTC')) COMMENT 'Since when the CRM''s record of this wearer stands unchanged, as far as it is known',
     named_at              Nullable(DateTime64(6, 'UTC')) COMMENT 'A moment at which the CRM named this wearer: in the hour, or the nearest to it',
     ended_at              Nullable(DateTime64(6, 'UTC')) COMMENT 'When the CRM was found to name nobody for the chip any more',
