@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import available_timezones
 
@@ -24,6 +24,9 @@ CLICKHOUSE_OPTIONS = {
     "connect_timeout",
     "send_receive_timeout",
 }
+
+# What example files hold in place of a secret.
+PLACEHOLDER = "change-me"
 
 
 def _postgres_url(secret: SecretStr) -> SecretStr:
@@ -80,8 +83,14 @@ def _hour(value: object) -> object:
     return parse_hour(value) if isinstance(value, str) else value
 
 
-PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
-ClickHouseUrl = Annotated[SecretStr, AfterValidator(_clickhouse_url)]
+def _no_placeholder(secret: SecretStr) -> SecretStr:
+    if PLACEHOLDER in secret.get_secret_value():
+        raise ValueError(f"still holds the example value ({PLACEHOLDER}); put the real one in its place")
+    return secret
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_no_placeholder), AfterValidator(_postgres_url)]
+ClickHouseUrl = Annotated[SecretStr, AfterValidator(_no_placeholder), AfterValidator(_clickhouse_url)]
 
 
 class Settings(BaseSettings):
@@ -161,14 +170,20 @@ class Settings(BaseSettings):
         problems = []
         if not path.is_file() and (env_file or "BIONICPRO_ENV_FILE" in os.environ):
             problems.append(f"{path}: there is no such file")
-        known = setting_names()
+        known = {**setting_names(), **secret_file_names()}
         names = {**(dotenv_values(path) if path.is_file() else {}), **os.environ}
         problems += [problem for name in sorted(names) if name not in known and (problem := _misspelt(name, known))]
+        from_files, wrong_files = _secrets_from_files(names)
+        problems += wrong_files.values()
         try:
             # pydantic-settings takes this argument beside the fields; its mypy plugin knows only the fields.
-            settings = cls(_env_file=path, _env_file_encoding="utf-8")
+            settings = cls(_env_file=path, _env_file_encoding="utf-8", **from_files)
         except ValidationError as error:
-            problems += [_in_words(e["loc"], e["type"], e["msg"]) for e in error.errors(include_input=False)]
+            problems += [
+                _in_words(e["loc"], e["type"], e["msg"])
+                for e in error.errors(include_input=False)
+                if str(e["loc"][0]) not in wrong_files
+            ]
         if problems:
             raise SettingsError(problems) from None
         return settings
@@ -184,6 +199,36 @@ def setting_names() -> dict[str, str]:
     """Every setting's environment variable and description, in order, and the one that names the file."""
     names = {str(f.alias): f.description or "" for f in Settings.model_fields.values()}
     return names | {"BIONICPRO_ENV_FILE": "File with settings, in place of .env in the working directory"}
+
+
+def secret_file_names() -> dict[str, str]:
+    """`NAME_FILE` and `NAME` of every secret setting: the file's content is the value, as Docker secrets have it."""
+    secrets = (str(f.alias) for f in Settings.model_fields.values() if f.annotation is SecretStr)
+    return {f"{name}_FILE": name for name in secrets}
+
+
+def _secrets_from_files(values: Mapping[str, str | None]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values read from files, by setting, and what is wrong with the others, by setting."""
+    found: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for file_name, name in secret_file_names().items():
+        file = values.get(file_name)
+        if not file:
+            continue
+        if values.get(name):
+            wrong[name] = f"{name}: is set, and so is {file_name}; set one of them."
+            continue
+        try:
+            content = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or "it isn't text"
+            wrong[name] = f"{file_name}: {file} can't be read: {reason}."
+            continue
+        if content:
+            found[name] = content
+        else:
+            wrong[name] = f"{file_name}: {file} is empty."
+    return found, wrong
 
 
 def _misspelt(name: str, known: Mapping[str, str]) -> str | None:
