@@ -1,14 +1,7 @@
 #!/usr/bin/env bash
-# Stops the stack when no run is at work: no new run begins, the ones at work finish (35 minutes at most: no run is
-# allowed longer than 30), then everything is stopped and removed but the data.
-set -euo pipefail
+# Stops the stack when no run is at work, and removes everything but the data.
 cd "$(dirname "$0")/.."
+. docker/common.sh
 
-docker compose --profile '*' stop dagster_daemon
-for _ in $(seq 1050); do
-    runs=$(docker ps --quiet --filter label=bionicpro.run=true | wc -l)
-    [ "$runs" -gt 0 ] || break
-    echo "waiting for $runs runs"
-    sleep 2
-done
+finish_runs
 docker compose --profile '*' down

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import time
@@ -28,6 +29,7 @@ SHIPPED = ["docker-compose.yml", ".dockerignore", "docker", "sql", "bionicpro_as
            "dagster.yaml", "requirements.lock"]  # fmt: skip
 STAND_INS = {"nginx:1.28-bookworm": "nginx", "clickhouse/clickhouse-server:26.8": "clickhouse"}
 ENGINE_PACKAGES = ("chdb", "chdb-core", "lz4", "backports.zstd")
+LABEL = "bionicpro.stand-in"
 RUN_LABEL = "bionicpro.run=true"
 
 LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
@@ -64,11 +66,13 @@ class Stack:
         folder: Where its copy of the shipped files and its config/ are.
         passwords: Of the users `operator` and `viewer`.
         overrides: Compose files that apply besides the shipped one.
+        environment: What Compose is told besides.
     """
 
     folder: Path
     passwords: dict[str, str]
     overrides: tuple[Path, ...]
+    environment: dict[str, str]
 
     @classmethod
     @contextmanager
@@ -79,16 +83,19 @@ class Stack:
         for name in SHIPPED:
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+        # The stand-in for ClickHouse knows one password; what the set-up finds, it keeps.
+        (folder / "config/clickhouse").mkdir(parents=True)
+        one = secrets.token_hex(24)
+        for name in ("etl_password", "administrator_password"):
+            (folder / "config/clickhouse" / name).write_text(f"{one}\n")
         told = subprocess.run(
             [folder / "docker/setup.sh", "--sources"], text=True, capture_output=True, check=True
         ).stdout
         passwords = dict(re.findall(r"log in as (\w+) with the password (\w+)", told))
         # For each image that this machine neither has nor can fetch, the one that stands for it.
-        stand_ins = [image for image in STAND_INS if not _available(image)]
-        for image in stand_ins:
-            _build(image, STAND_INS[image])
-        stand_in = "clickhouse" in {STAND_INS[i] for i in stand_ins} or _stands_in("clickhouse/clickhouse-server:26.8")
-        stack = cls(folder, passwords, (HERE / "workshop.yml",) if stand_in else ())
+        stand_ins = [STAND_INS[image] for image in STAND_INS if _needs_stand_in(image)]
+        environment = {"STACK_CLICKHOUSE_CPUS": str(min(4, os.cpu_count() or 1)), "COMPOSE_PROFILES": "sources"}
+        stack = cls(folder, passwords, (HERE / "workshop.yml",) if "clickhouse" in stand_ins else (), environment)
         try:
             yield stack
         finally:
@@ -101,10 +108,9 @@ class Stack:
         files = [
             argument for file in ("docker-compose.yml", *map(str, self.overrides)) for argument in ("--file", file)
         ]
-        environment = {"STACK_CLICKHOUSE_CPUS": str(min(4, os.cpu_count() or 1)), "COMPOSE_PROFILES": "sources"}
         done = subprocess.run(
             ["docker", "compose", *files, *arguments],
-            cwd=self.folder, env={**os.environ, **environment}, text=True, capture_output=True,
+            cwd=self.folder, env={**os.environ, **self.environment}, text=True, capture_output=True,
         )  # fmt: skip
         if check and done.returncode:
             raise StackError(f"docker compose {' '.join(arguments)}: {done.stderr[-3000:]}{done.stdout[-1000:]}")
@@ -112,6 +118,17 @@ class Stack:
 
     def up(self) -> None:
         self.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+
+    def script(self, name: str, *arguments: str) -> str:
+        """One of the scripts in docker/, which find the overrides by Compose's own variables."""
+        files = {"COMPOSE_FILE": ":".join(["docker-compose.yml", *map(str, self.overrides)])}
+        done = subprocess.run(
+            [self.folder / "docker" / name, *arguments],
+            cwd=self.folder, env={**os.environ, **self.environment, **files}, text=True, capture_output=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise StackError(f"{name}: {done.stderr[-3000:]}{done.stdout[-1000:]}")
+        return done.stdout
 
     def services(self) -> dict[str, dict[str, Any]]:
         """State of every container of Compose's, by service."""
@@ -124,7 +141,7 @@ class Stack:
 
     def bionicpro(self, *arguments: str) -> str:
         """The command, in the container of the code."""
-        return self.compose("exec", "--no-TTY", "code", "entrypoint.sh", "bionicpro", *arguments)
+        return self.compose("exec", "--no-TTY", "code", "bionicpro", *arguments)
 
     def crash(self, service: str) -> None:
         """Kill everything in a container from inside: the engine takes it for a crash, not for a wish."""
@@ -141,9 +158,9 @@ class Stack:
         if "query" in options:
             data = json.dumps({"query": options["query"], "variables": options.get("variables", {})}).encode()
             headers |= {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
+        request = urllib.request.Request(f"{options.get('scheme', 'http')}://127.0.0.1:{port}{path}", data, headers)
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=60, context=options.get("context")) as response:
                 body = response.read()
                 is_json = response.headers.get_content_type() == "application/json"
                 return Answer(response.status, response.headers, json.loads(body) if is_json else body)
@@ -202,20 +219,21 @@ def wait_for(what: str, ready: Callable[[], Any], *, seconds: float = 180) -> An
     raise StackError(f"{what} didn't happen within {seconds:.0f} s. {last or ''}")
 
 
-def _available(image: str) -> bool:
-    return bool(docker("images", "--quiet", image).strip()) or "rror" not in docker(
-        "pull", "--quiet", image, check=False
-    )
-
-
-def _stands_in(image: str) -> bool:
-    return "/server.py" in docker("inspect", "--format", "{{json .Config.Entrypoint}}", image)
+def _needs_stand_in(image: str) -> bool:
+    """Whether the image had to be built here."""
+    have = docker("images", "--quiet", image).strip()
+    if have and LABEL not in docker("inspect", "--format", "{{json .Config.Labels}}", image):
+        return False
+    if not have and "rror" not in docker("pull", "--quiet", image, check=False):
+        return False
+    _build(image, STAND_INS[image])
+    return True
 
 
 def _build(image: str, stand_in: str) -> None:
     context = HERE.parents[1] / "gateway" if stand_in == "clickhouse" else HERE / "stand_ins"
     packages = " ".join(f"{name}=={version(name)}" for name in ENGINE_PACKAGES)
     docker(
-        "build", "--quiet", "--tag", image, "--build-arg", f"PACKAGES={packages}",
+        "build", "--quiet", "--tag", image, "--label", f"{LABEL}=true", "--build-arg", f"PACKAGES={packages}",
         "--file", str(HERE / "stand_ins" / f"{stand_in}.Dockerfile"), str(context), timeout=1200,
     )  # fmt: skip
