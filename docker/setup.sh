@@ -24,7 +24,7 @@ password() { openssl rand -hex 24; }
 write() {
     if [ -e "config/$1" ]; then cat > /dev/null; return; fi
     cat > "config/$1"
-    chmod 444 "config/$1"
+    chmod 644 "config/$1"
     echo "wrote config/$1"
 }
 # user FILE NAME: a door's first user, whose password is shown here and kept nowhere.
