@@ -5,12 +5,20 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bionicpro_assets.errors import SettingsError
@@ -83,14 +91,12 @@ def _hour(value: object) -> object:
     return parse_hour(value) if isinstance(value, str) else value
 
 
-def _no_placeholder(secret: SecretStr) -> SecretStr:
-    if PLACEHOLDER in secret.get_secret_value():
-        raise ValueError(f"still holds the example value ({PLACEHOLDER}); put the real one in its place")
-    return secret
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
-PostgresUrl = Annotated[SecretStr, AfterValidator(_no_placeholder), AfterValidator(_postgres_url)]
-ClickHouseUrl = Annotated[SecretStr, AfterValidator(_no_placeholder), AfterValidator(_clickhouse_url)]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+ClickHouseUrl = Annotated[SecretStr, AfterValidator(_clickhouse_url)]
 
 
 class Settings(BaseSettings):
@@ -159,6 +165,14 @@ class Settings(BaseSettings):
         description="Start the PostgreSQL server under BIONICPRO_HOME for as long as a command needs it",
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_placeholder(cls, value: Any, info: ValidationInfo) -> Any:
+        secret = _is_secret(cls.model_fields[str(info.field_name)].annotation)
+        if secret and isinstance(value, str) and PLACEHOLDER in value:
+            raise ValueError(f"still holds the example value ({PLACEHOLDER}); put the real one in its place")
+        return value
+
     @classmethod
     def load(cls, env_file: Path | None = None) -> Self:
         """Read the settings: `env_file` (or `BIONICPRO_ENV_FILE`, or `.env` here), the environment over it.
@@ -203,7 +217,7 @@ def setting_names() -> dict[str, str]:
 
 def secret_file_names() -> dict[str, str]:
     """`NAME_FILE` and `NAME` of every secret setting: the file's content is the value, as Docker secrets have it."""
-    secrets = (str(f.alias) for f in Settings.model_fields.values() if f.annotation is SecretStr)
+    secrets = (str(f.alias) for f in Settings.model_fields.values() if _is_secret(f.annotation))
     return {f"{name}_FILE": name for name in secrets}
 
 

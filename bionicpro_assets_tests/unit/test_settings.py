@@ -1,4 +1,7 @@
+from typing import Annotated
+
 import pytest
+from pydantic import AfterValidator, Field, SecretStr
 
 from bionicpro_assets.errors import SettingsError
 from bionicpro_assets.settings import Settings, secret_file_names, setting_names
@@ -174,6 +177,18 @@ def test_a_wrong_file_is_one_problem_among_the_others(monkeypatch, tmp_path, con
 def test_an_example_value_that_was_left_is_named(monkeypatch, name):
     set_all(monkeypatch, **{name: GOOD[name].replace("s3cr%20et", "change-me")})
     assert problems() == [f"{name}: still holds the example value (change-me); put the real one in its place"]
+
+
+class More(Settings):
+    """A secret that needn't be set, like those that may come."""
+
+    token: Annotated[SecretStr, AfterValidator(lambda v: v)] | None = Field(None, alias="BIONICPRO_TOKEN")
+
+
+def test_a_secret_that_may_be_absent_is_guarded_too(monkeypatch):
+    set_all(monkeypatch, BIONICPRO_TOKEN="change-me")
+    with pytest.raises(SettingsError, match="BIONICPRO_TOKEN: still holds the example value"):
+        More.load()
 
 
 def test_a_misspelt_file_is_reported(monkeypatch):
