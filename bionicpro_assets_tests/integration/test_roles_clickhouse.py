@@ -74,7 +74,7 @@ def url_of(folder: Path, name: str) -> str:
     everywhere = "<networks><ip>::/0</ip></networks><quota>default</quota>"
     profile = "report_reader" if name == "report_reader" else "default"
     (folder / f"{name}.users.xml").write_text(f"""<clickhouse>
-        <profiles><default/>{profile_of("030_profile_report_reader.sql")}</profiles><quotas><default/></quotas>
+        <profiles><default/>{profile_of("035_limits_report_reader.sql")}</profiles><quotas><default/></quotas>
         <users>
             <default><password/><profile>{profile}</profile>{everywhere}{grants}</default>
             <bionicpro_views>
