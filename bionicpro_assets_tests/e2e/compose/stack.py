@@ -160,7 +160,7 @@ class Stack:
             headers |= {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{options.get('scheme', 'http')}://127.0.0.1:{port}{path}", data, headers)
         try:
-            with urllib.request.urlopen(request, timeout=60, context=options.get("context")) as response:
+            with urllib.request.urlopen(request, timeout=120, context=options.get("context")) as response:
                 body = response.read()
                 is_json = response.headers.get_content_type() == "application/json"
                 return Answer(response.status, response.headers, json.loads(body) if is_json else body)
