@@ -186,7 +186,8 @@ def test_the_rest_of_the_api_is_closed(client, engine):
         lambda: client.images.pull("postgres", "17"), lambda: client.images.build(path=str(ROOT / "docker/nginx")),
     ):  # fmt: skip
         engine.seen.clear()
-        with pytest.raises(docker.errors.DockerException):
+        # Who is still sending when the gate has refused may see the connection break in place of the answer.
+        with pytest.raises((docker.errors.DockerException, OSError)):
             tried()
         assert engine.seen == []
 
