@@ -95,7 +95,7 @@ class Stack:
         # For each image that this machine neither has nor can fetch, the one that stands for it.
         stand_ins = [STAND_INS[image] for image in STAND_INS if _needs_stand_in(image)]
         environment = {"STACK_CLICKHOUSE_CPUS": str(min(4, os.cpu_count() or 1)), "COMPOSE_PROFILES": "sources"}
-        stack = cls(folder, passwords, (HERE / "workshop.yml",) if "clickhouse" in stand_ins else (), environment)
+        stack = cls(folder, passwords, (HERE / "stand_ins.yml",) if "clickhouse" in stand_ins else (), environment)
         try:
             yield stack
         finally:
