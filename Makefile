@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo up test test-slow test-browser chaos lint format lock clean
+.PHONY: demo up test test-slow test-browser test-docker chaos lint format lock clean
 .DEFAULT_GOAL := demo
 
 .venv/.installed: requirements-dev.lock pyproject.toml
@@ -19,13 +19,16 @@ up: .venv/.installed  ## embedded databases and the Dagster UI with the schedule
 	$(BIN)/bionicpro up
 
 test: .venv/.installed  ## all tests that need nothing but Python
-	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not slow and not docker"
 
 test-slow: .venv/.installed  ## killed processes and power cuts under `bionicpro up`; some minutes
 	$(BIN)/pytest -m slow
 
 test-browser: .venv/.installed  ## the web UI in Chromium, which must be installed
 	$(BIN)/pytest -m browser
+
+test-docker: .venv/.installed  ## docker-compose.yml on a real Docker engine, about 30 minutes
+	$(BIN)/pytest -m docker -s
 
 SECONDS ?= 600
 chaos: .venv/.installed  ## random histories and killed writers; SECONDS=600, and SEED=… to repeat one

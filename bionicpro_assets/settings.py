@@ -5,12 +5,20 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bionicpro_assets.alerts.addresses import email_addresses, smtp_server, web_url
@@ -25,6 +33,9 @@ CLICKHOUSE_OPTIONS = {
     "connect_timeout",
     "send_receive_timeout",
 }
+
+# What example files hold in place of a secret.
+PLACEHOLDER = "change-me"
 
 
 def _postgres_url(secret: SecretStr) -> SecretStr:
@@ -100,6 +111,10 @@ def _sender(text: str) -> str:
     if len(addresses) > 1:
         raise ValueError("holds more than one address: a message has one sender")
     return addresses[0]
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -265,6 +280,14 @@ class Settings(BaseSettings):
         description="Start the PostgreSQL server under BIONICPRO_HOME for as long as a command needs it",
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_placeholder(cls, value: Any, info: ValidationInfo) -> Any:
+        secret = _is_secret(cls.model_fields[str(info.field_name)].annotation)
+        if secret and isinstance(value, str) and PLACEHOLDER in value:
+            raise ValueError(f"still holds the example value ({PLACEHOLDER}); put the real one in its place")
+        return value
+
     @classmethod
     def load(cls, env_file: Path | None = None) -> Self:
         """Read the settings: `env_file` (or `BIONICPRO_ENV_FILE`, or `.env` here), the environment over it.
@@ -276,16 +299,23 @@ class Settings(BaseSettings):
         problems = []
         if not path.is_file() and (env_file or "BIONICPRO_ENV_FILE" in os.environ):
             problems.append(f"{path}: there is no such file")
-        known = setting_names()
+        known = {**setting_names(), **secret_file_names()}
         written = dotenv_values(path) if path.is_file() else {}
         names = {**written, **os.environ}
         problems += [problem for name in sorted(names) if name not in known and (problem := _misspelt(name, known))]
-        problems += _incomplete({name for source in (written, os.environ) for name, value in source.items() if value})
+        from_files, wrong_files = _secrets_from_files(names)
+        problems += wrong_files.values()
+        given = {name for source in (written, os.environ) for name, value in source.items() if value}
+        problems += _incomplete(given | {name for file, name in secret_file_names().items() if file in given})
         try:
             # pydantic-settings takes this argument beside the fields; its mypy plugin knows only the fields.
-            settings = cls(_env_file=path, _env_file_encoding="utf-8")
+            settings = cls(_env_file=path, _env_file_encoding="utf-8", **from_files)
         except ValidationError as error:
-            problems += [_in_words(e["loc"], e["type"], e["msg"]) for e in error.errors(include_input=False)]
+            problems += [
+                _in_words(e["loc"], e["type"], e["msg"])
+                for e in error.errors(include_input=False)
+                if str(e["loc"][0]) not in wrong_files
+            ]
         if problems:
             raise SettingsError(problems) from None
         return settings
@@ -314,6 +344,36 @@ def _incomplete(names: set[str]) -> list[str]:
             if name not in given
         ]
     return [f"{name}: is set, and {to} isn't: nobody would get an e-mail" for name in (sender, server) if name in given]
+
+
+def secret_file_names() -> dict[str, str]:
+    """`NAME_FILE` and `NAME` of every secret setting: the file's content is the value, as Docker secrets have it."""
+    secrets = (str(f.alias) for f in Settings.model_fields.values() if _is_secret(f.annotation))
+    return {f"{name}_FILE": name for name in secrets}
+
+
+def _secrets_from_files(values: Mapping[str, str | None]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values read from files, by setting, and what is wrong with the others, by setting."""
+    found: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for file_name, name in secret_file_names().items():
+        file = values.get(file_name)
+        if not file:
+            continue
+        if values.get(name):
+            wrong[name] = f"{name}: is set, and so is {file_name}; set one of them."
+            continue
+        try:
+            content = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or "it isn't text"
+            wrong[name] = f"{file_name}: {file} can't be read: {reason}."
+            continue
+        if content:
+            found[name] = content
+        else:
+            wrong[name] = f"{file_name}: {file} is empty."
+    return found, wrong
 
 
 def _misspelt(name: str, known: Mapping[str, str]) -> str | None:

@@ -7,11 +7,14 @@ from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
+from bionicpro_assets.setup.access import apply_clickhouse_roles
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.embedded import sources_running
 from bionicpro_assets.setup.postgres import apply_postgres_schema
 
 TARGETS = ("crm", "telemetry", "clickhouse")
+# Not made unless named: the embedded engine has nowhere to keep them.
+ROLES = "roles"
 
 
 def run_init(targets: Sequence[str]) -> None:
@@ -20,8 +23,8 @@ def run_init(targets: Sequence[str]) -> None:
     Raises:
         PlatformError: A target is unknown, a database can't be reached, or holds somebody else's objects.
     """
-    if unknown := [t for t in targets if t not in TARGETS]:
-        raise PlatformError(f"There is no {', '.join(unknown)} to set up; choose from {', '.join(TARGETS)}.")
+    if unknown := [t for t in targets if t not in (*TARGETS, ROLES)]:
+        raise PlatformError(f"There is no {', '.join(unknown)} to set up; choose from {', '.join((*TARGETS, ROLES))}.")
     settings = Settings.load()
     with sources_running(settings):
         for target in targets or TARGETS:
@@ -31,6 +34,11 @@ def run_init(targets: Sequence[str]) -> None:
                 case "telemetry":
                     source = _source(settings, "telemetry_db", "BIONICPRO_TELEMETRY_DB_URL")
                     applied = apply_postgres_schema(source, "telemetry")
+                case "roles":
+                    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+                        applied = apply_clickhouse_roles(clickhouse)
+                    console.print(f"roles: {len(applied)} files of sql/clickhouse/roles and views of reports applied.")
+                    continue
                 case _:
                     with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
                         applied = apply_clickhouse_schema(clickhouse)

@@ -5,7 +5,7 @@ import sys
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -73,17 +73,34 @@ def up(
 @app.command()
 def init(
     targets: Annotated[
-        list[str] | None, typer.Argument(help="crm, telemetry, clickhouse; all three if none is named.")
+        list[str] | None, typer.Argument(help="crm, telemetry, clickhouse (all three if none is named); roles.")
     ] = None,
 ) -> None:
     """Make schemas, tables and views; safe to repeat, and never over what somebody else made.
 
-    On databases that exist already, only the mart is needed: [bold]bionicpro init clickhouse[/bold]
+    On databases that exist already, only the mart is needed: [bold]bionicpro init clickhouse[/bold].
+    On a ClickHouse server, [bold]roles[/bold] makes the roles etl and report_reader.
     """
     from bionicpro_assets.cli.init import run_init
 
     with _said():
         run_init(targets or [])
+
+
+@app.command()
+def user(
+    name: Annotated[str, typer.Argument(help="The ClickHouse user.")],
+    role: Annotated[Literal["etl", "report_reader"], typer.Option(help="What the user may do.")],
+    password_file: Annotated[Path, typer.Option(help="File with the user's password.")],
+) -> None:
+    """Make a ClickHouse user with one of the platform's roles, or give it a new password; run by an administrator.
+
+    The roles are made by [bold]bionicpro init roles[/bold].
+    """
+    from bionicpro_assets.cli.user import run_user
+
+    with _said():
+        run_user(name, role, password_file)
 
 
 @app.command()

@@ -172,8 +172,8 @@ class Gateway(ThreadingHTTPServer):
 
     request_queue_size = 128
 
-    def __init__(self, path: str, port: int, password: str | None, tls: list[str] | None) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, path: str, address: tuple[str, int], password: str | None, tls: list[str] | None) -> None:
+        super().__init__(address, Handler)
         self.path, self.password = os.path.realpath(path), password
         self.root = chdb.connect(self.path)  # keeps the engine open between requests
         self.timezone = self.root.query("SELECT timezone()", "TSVRaw").bytes().decode().strip()
@@ -193,16 +193,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--path", required=True, help="folder of the engine")
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container")
     parser.add_argument("--password", help="of every user; without it, anything goes")
     parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="speak HTTPS")
     parser.add_argument("--until-stdin-ends", action="store_true", help="end with the process that started it")
     arguments = parser.parse_args()
-    gateway = Gateway(arguments.path, arguments.port, arguments.password, arguments.tls)
+    gateway = Gateway(arguments.path, (arguments.host, arguments.port), arguments.password, arguments.tls)
     print(gateway.server_port, flush=True)  # noqa: T201
-    threading.Thread(target=gateway.serve_forever, daemon=arguments.until_stdin_ends).start()
-    if arguments.until_stdin_ends:
-        sys.stdin.read()
-        gateway.root.close()
+    if not arguments.until_stdin_ends:
+        gateway.serve_forever()
+    threading.Thread(target=gateway.serve_forever, daemon=True).start()
+    sys.stdin.read()
+    gateway.root.close()
 
 
 if __name__ == "__main__":

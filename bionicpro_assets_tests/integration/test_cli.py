@@ -104,7 +104,7 @@ def test_init_leaves_a_table_under_the_marts_name_alone(configured, tmp_path):
 def test_init_of_something_unknown(configured):
     result = bionicpro("init", "crn")
     assert result.exit_code == 1
-    assert "There is no crn to set up; choose from crm, telemetry, clickhouse." in result.output
+    assert "There is no crn to set up; choose from crm, telemetry, clickhouse, roles." in result.output
 
 
 def test_materialize_without_init_says_what_to_do(configured):

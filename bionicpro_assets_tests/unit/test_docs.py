@@ -83,7 +83,7 @@ def test_every_command_that_is_named_exists(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_every_file_that_is_named_exists(document):
     text = document.read_text(encoding="utf-8")
-    for name in re.findall(r"`((?:sql|bionicpro_assets|bionicpro_assets_tests|docs)/[\w./-]+)`", text):
+    for name in re.findall(r"`((?:sql|bionicpro_assets|bionicpro_assets_tests|docs|docker)/[\w./-]+)`", text):
         assert (ROOT / name).exists(), name
     for name in re.findall(r"\]\(([\w./-]+)\)", text):
         assert (document.parent / name).exists(), name

@@ -1,7 +1,10 @@
+from typing import Annotated
+
 import pytest
+from pydantic import AfterValidator, Field, SecretStr
 
 from bionicpro_assets.errors import SettingsError
-from bionicpro_assets.settings import Settings, setting_names
+from bionicpro_assets.settings import Settings, secret_file_names, setting_names
 
 GOOD = {
     "BIONICPRO_CRM_DB_URL": "postgresql://etl:s3cr%20et@crm_db:5432/crm_db",
@@ -119,6 +122,80 @@ def test_secrets_are_in_no_representation(monkeypatch):
     settings = Settings.load()
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump()}"
     assert settings.secret("BIONICPRO_CRM_DB_URL") == GOOD["BIONICPRO_CRM_DB_URL"]
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch, tmp_path):
+    set_all(monkeypatch)
+    monkeypatch.delenv("BIONICPRO_CRM_DB_URL")
+    secret = tmp_path / "crm_db_url"
+    secret.write_text(f"{GOOD['BIONICPRO_CRM_DB_URL']}\n")
+    monkeypatch.setenv("BIONICPRO_CRM_DB_URL_FILE", str(secret))
+    settings = Settings.load()
+    assert settings.secret("BIONICPRO_CRM_DB_URL") == GOOD["BIONICPRO_CRM_DB_URL"]
+    assert SECRET not in f"{settings!r} {settings} {settings.model_dump()}"
+
+
+def test_a_file_of_settings_may_name_the_file_of_a_secret(tmp_path):
+    (tmp_path / "crm").write_text(GOOD["BIONICPRO_CRM_DB_URL"])
+    lines = {**GOOD, "BIONICPRO_CRM_DB_URL_FILE": str(tmp_path / "crm")}
+    del lines["BIONICPRO_CRM_DB_URL"]
+    (tmp_path / ".env").write_text("".join(f"{k}='{v}'\n" for k, v in lines.items()))
+    assert Settings.load().secret("BIONICPRO_CRM_DB_URL") == GOOD["BIONICPRO_CRM_DB_URL"]
+
+
+def test_every_secret_may_come_from_a_file_and_nothing_else():
+    assert secret_file_names() == {f"{name}_FILE": name for name in GOOD}
+
+
+def test_a_secret_is_set_once(monkeypatch, tmp_path):
+    (tmp_path / "crm").write_text(GOOD["BIONICPRO_CRM_DB_URL"])
+    set_all(monkeypatch, BIONICPRO_CRM_DB_URL_FILE=str(tmp_path / "crm"))
+    assert problems() == ["BIONICPRO_CRM_DB_URL: is set, and so is BIONICPRO_CRM_DB_URL_FILE; set one of them."]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "BIONICPRO_CRM_DB_URL_FILE: {file} can't be read: No such file or directory."),
+        (b"\n", "BIONICPRO_CRM_DB_URL_FILE: {file} is empty."),
+        (b"\xff\xfe", "BIONICPRO_CRM_DB_URL_FILE: {file} can't be read: it isn't text."),
+        (b"mysql://etl:s3cret@crm_db/crm", "BIONICPRO_CRM_DB_URL: must begin with postgresql://"),
+    ],
+)
+def test_a_wrong_file_is_one_problem_among_the_others(monkeypatch, tmp_path, content, problem):
+    file = tmp_path / "crm"
+    if content is not None:
+        file.write_bytes(content)
+    set_all(monkeypatch, ETL_BATCH_SIZE="0", BIONICPRO_CRM_DB_URL="", BIONICPRO_CRM_DB_URL_FILE=str(file))
+    found = problems()
+    assert len(found) == 2
+    assert [p for p in found if p.startswith(problem.format(file=file))]
+    assert not [p for p in found if SECRET in p]
+
+
+@pytest.mark.parametrize("name", list(GOOD))
+def test_an_example_value_that_was_left_is_named(monkeypatch, name):
+    set_all(monkeypatch, **{name: GOOD[name].replace("s3cr%20et", "change-me")})
+    assert problems() == [f"{name}: still holds the example value (change-me); put the real one in its place"]
+
+
+class More(Settings):
+    """A secret that needn't be set, like those that may come."""
+
+    token: Annotated[SecretStr, AfterValidator(lambda v: v)] | None = Field(None, alias="BIONICPRO_TOKEN")
+
+
+def test_a_secret_that_may_be_absent_is_guarded_too(monkeypatch):
+    set_all(monkeypatch, BIONICPRO_TOKEN="change-me")
+    with pytest.raises(SettingsError, match="BIONICPRO_TOKEN: still holds the example value"):
+        More.load()
+
+
+def test_a_misspelt_file_is_reported(monkeypatch):
+    set_all(monkeypatch, BIONICPRO_CRM_DB_URL_FILES="/run/secrets/crm_db_url")
+    assert problems() == [
+        "BIONICPRO_CRM_DB_URL_FILES: there is no such setting; did you mean BIONICPRO_CRM_DB_URL_FILE?"
+    ]
 
 
 def test_every_setting_has_a_description():

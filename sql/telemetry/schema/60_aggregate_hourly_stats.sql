@@ -7,8 +7,12 @@
 -- below 2^53 are exact in double precision in any order, and cost about as much as the
 -- plain averages, where sums of numeric triple the time of the whole roll-up. Averages of
 -- integer columns are exact in PostgreSQL as they are.
+--
+-- It runs with its owner's rights: who may call it needs none on the tables, and can change
+-- hourly_stats in no other way. The search path is fixed, or a caller could put a table or a
+-- function of its own in the way of the ones meant here.
 CREATE OR REPLACE FUNCTION telemetry.aggregate_hourly_stats(hour timestamptz) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, telemetry, pg_temp AS $$
 DECLARE
     -- In UTC whatever the session's zone: a zone half an hour off would cut other hours.
     begins CONSTANT timestamptz := date_trunc('hour', hour, 'UTC');
@@ -115,3 +119,6 @@ $$;
 
 COMMENT ON FUNCTION telemetry.aggregate_hourly_stats(timestamptz) IS
     'Rolls one UTC hour of raw_telemetry up into hourly_stats; idempotent; returns the rows it wrote.';
+
+-- Everybody may run a function by default; one with its owner's rights mustn't be that open.
+REVOKE ALL ON FUNCTION telemetry.aggregate_hourly_stats(timestamptz) FROM PUBLIC;

@@ -1,0 +1,67 @@
+"""Who may do what in ClickHouse: roles, the views' definer, and users with one of the roles."""
+
+import hashlib
+import re
+import secrets
+from typing import Literal
+
+from bionicpro_assets.errors import ClickHouseError
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.sqlfiles import scripts, sql
+
+Role = Literal["etl", "report_reader"]
+MIN_PASSWORD_LENGTH = 12
+
+
+def apply_clickhouse_roles(clickhouse: ClickHouse) -> list[str]:
+    """Apply `sql/clickhouse/roles/`, then let the views in `reports` read the storage in place of their readers.
+
+    Safe to repeat, and to be repeated after `apply_clickhouse_schema`, which makes the views anew. Users keep their
+    roles. Returns what was applied.
+
+    Raises:
+        ClickHouseError: The user may not manage access, or the server has nowhere to keep users.
+    """
+    applied = []
+    for name, statement in scripts("clickhouse/roles"):
+        clickhouse.command(statement)
+        applied.append(name)
+    _, views = clickhouse.rows(sql("clickhouse/queries/report_views.sql"))
+    for (view,) in views:
+        clickhouse.command(definer_statement(view))
+        applied.append(f"reports.{view}")
+    return applied
+
+
+def definer_statement(view: str) -> str:
+    """Makes a view of `reports` read with the rights of `bionicpro_views`, whoever asks."""
+    return f"ALTER TABLE reports.{view} MODIFY SQL SECURITY DEFINER DEFINER = bionicpro_views"
+
+
+def put_user(clickhouse: ClickHouse, name: str, role: Role, password: str) -> None:
+    """Make a user with one of the platform's roles, or give the user this password and this role.
+
+    Only a salted hash of the password is sent.
+
+    Raises:
+        ClickHouseError: The name or the password can't be used, or the user may not manage access.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
+        raise ClickHouseError(f"{name!r} can't be a user's name: letters, digits and underscores, no digit first.")
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise ClickHouseError(f"The password of {name} is shorter than {MIN_PASSWORD_LENGTH} characters.")
+    for statement in user_statements(name, role, password):
+        clickhouse.command(statement)
+
+
+def user_statements(name: str, role: Role, password: str) -> list[str]:
+    """The SQL of `put_user`, with the password as a salted hash."""
+    salt = secrets.token_hex(16)
+    digest = hashlib.sha256((password + salt).encode()).hexdigest()
+    identified = f"IDENTIFIED WITH sha256_hash BY '{digest}' SALT '{salt}'"
+    return [
+        f"CREATE USER IF NOT EXISTS {name} {identified}",
+        f"ALTER USER {name} {identified}",
+        f"GRANT bionicpro_{role} TO {name}",
+        f"ALTER USER {name} DEFAULT ROLE bionicpro_{role}",
+    ]

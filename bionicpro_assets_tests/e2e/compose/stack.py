@@ -1,0 +1,239 @@
+"""A stack of docker-compose.yml as a test drives it: its own folder, its own passwords, the real Docker engine."""
+
+import base64
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import Message
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from bionicpro_assets.defs.keys import JOB
+from bionicpro_assets.hours import partition_key
+from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG
+
+ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).parent
+SHIPPED = ["docker-compose.yml", ".dockerignore", "docker", "sql", "bionicpro_assets", "pyproject.toml", "workspace.yaml",
+           "dagster.yaml", "requirements.lock"]  # fmt: skip
+STAND_INS = {"nginx:1.28-bookworm": "nginx", "clickhouse/clickhouse-server:26.8": "clickhouse"}
+ENGINE_PACKAGES = ("chdb", "chdb-core", "lz4", "backports.zstd")
+LABEL = "bionicpro.stand-in"
+RUN_LABEL = "bionicpro.run=true"
+
+LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+STATUS = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"""
+RUNS = """{ runsOrError(limit: 200) { ... on Runs { results { runId status rootRunId tags { key value } } } } }"""
+
+
+class StackError(AssertionError):
+    """A command of Docker's failed; its output is the message."""
+
+
+def docker(*arguments: str, cwd: Path | None = None, check: bool = True, timeout: float = 600) -> str:
+    done = subprocess.run(["docker", *arguments], cwd=cwd, text=True, capture_output=True, timeout=timeout)  # fmt: skip
+    if check and done.returncode:
+        raise StackError(f"docker {' '.join(arguments)}: {done.stderr[-3000:]}{done.stdout[-1000:]}")
+    return done.stdout + done.stderr
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a door answered."""
+
+    status: int
+    headers: Message
+    body: Any
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack in a folder.
+
+    Attributes:
+        folder: Where its copy of the shipped files and its config/ are.
+        passwords: Of the users `operator` and `viewer`.
+        overrides: Compose files that apply besides the shipped one.
+        environment: What Compose is told besides.
+    """
+
+    folder: Path
+    passwords: dict[str, str]
+    overrides: tuple[Path, ...]
+    environment: dict[str, str]
+
+    @classmethod
+    @contextmanager
+    def set_up(cls, folder: Path) -> Iterator[Self]:
+        """The shipped files and fresh passwords in `folder`; whatever was started is removed at the end."""
+        if docker("ps", "--quiet", "--filter", "label=com.docker.compose.project=bionicpro").strip():
+            raise StackError("A stack is running on this machine already; the trial would share its names.")
+        for name in SHIPPED:
+            source = ROOT / name
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+        # The stand-in for ClickHouse knows one password; what the set-up finds, it keeps.
+        (folder / "config/clickhouse").mkdir(parents=True)
+        one = secrets.token_hex(24)
+        for name in ("etl_password", "administrator_password"):
+            (folder / "config/clickhouse" / name).write_text(f"{one}\n")
+        told = subprocess.run(
+            [folder / "docker/setup.sh", "--sources"], text=True, capture_output=True, check=True
+        ).stdout
+        passwords = dict(re.findall(r"log in as (\w+) with the password (\w+)", told))
+        # For each image that this machine neither has nor can fetch, the one that stands for it.
+        stand_ins = [STAND_INS[image] for image in STAND_INS if _needs_stand_in(image)]
+        environment = {"STACK_CLICKHOUSE_CPUS": str(min(4, os.cpu_count() or 1)), "COMPOSE_PROFILES": "sources"}
+        stack = cls(folder, passwords, (HERE / "stand_ins.yml",) if "clickhouse" in stand_ins else (), environment)
+        try:
+            yield stack
+        finally:
+            stack.compose("down", "--volumes", "--timeout", "5", check=False)
+            if runs := stack.run_containers(everything=True):
+                docker("rm", "--force", *runs)
+            stack.compose("down", "--volumes", "--timeout", "5", check=False)
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        files = [
+            argument for file in ("docker-compose.yml", *map(str, self.overrides)) for argument in ("--file", file)
+        ]
+        done = subprocess.run(
+            ["docker", "compose", *files, *arguments],
+            cwd=self.folder, env={**os.environ, **self.environment}, text=True, capture_output=True,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise StackError(f"docker compose {' '.join(arguments)}: {done.stderr[-3000:]}{done.stdout[-1000:]}")
+        return done.stdout + done.stderr
+
+    def up(self) -> None:
+        self.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+
+    def script(self, name: str, *arguments: str) -> str:
+        """One of the scripts in docker/, which find the overrides by Compose's own variables."""
+        files = {"COMPOSE_FILE": ":".join(["docker-compose.yml", *map(str, self.overrides)])}
+        done = subprocess.run(
+            [self.folder / "docker" / name, *arguments],
+            cwd=self.folder, env={**os.environ, **self.environment, **files}, text=True, capture_output=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise StackError(f"{name}: {done.stderr[-3000:]}{done.stdout[-1000:]}")
+        return done.stdout
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """State of every container of Compose's, by service."""
+        lines = self.compose("ps", "--all", "--format", "json").splitlines()
+        return {c["Service"]: c for line in lines if line.startswith("{") for c in [json.loads(line)]}
+
+    def run_containers(self, *, everything: bool = False) -> list[str]:
+        """Containers of runs: those at work, or all there are."""
+        return docker("ps", "--quiet", *(["--all"] if everything else []), "--filter", f"label={RUN_LABEL}").split()
+
+    def bionicpro(self, *arguments: str) -> str:
+        """The command, in the container of the code."""
+        return self.compose("exec", "--no-TTY", "code", "bionicpro", *arguments)
+
+    def crash(self, service: str) -> None:
+        """Kill everything in a container from inside: the engine takes it for a crash, not for a wish."""
+        script = "import os; [os.kill(int(p), 9) for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]"
+        self.compose("exec", "--no-TTY", service, "python", "-c", script, check=False)
+
+    def door(self, who: str | None, path: str = "/server_info", *, port: int = 3000, **options: Any) -> Answer:
+        """A request to one of the doors; `query` makes it GraphQL."""
+        headers = options.get("headers", {})
+        if who:
+            credentials = f"{who}:{options.get('password') or self.passwords[who]}"
+            headers |= {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
+        data = None
+        if "query" in options:
+            data = json.dumps({"query": options["query"], "variables": options.get("variables", {})}).encode()
+            headers |= {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{options.get('scheme', 'http')}://127.0.0.1:{port}{path}", data, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=120, context=options.get("context")) as response:
+                body = response.read()
+                is_json = response.headers.get_content_type() == "application/json"
+                return Answer(response.status, response.headers, json.loads(body) if is_json else body)
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.headers, error.read())
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """GraphQL as the operator."""
+        answer = self.door("operator", "/graphql", query=query, variables=variables)
+        if answer.status != 200 or answer.body.get("errors"):
+            raise StackError(f"{answer.status}: {answer.body}")
+        return answer.body["data"]
+
+    def launch(self, first: datetime, last: datetime) -> str:
+        """A run of the job over the hours; its number."""
+        tags = {RANGE_START_TAG: partition_key(first), RANGE_END_TAG: partition_key(last)}
+        selector = {
+            "repositoryLocationName": "bionicpro_assets",
+            "repositoryName": "__repository__",
+            "jobName": JOB,
+        }
+        params = {
+            "selector": selector,
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in tags.items()]},
+        }
+        launched = self.ask(LAUNCH, params=params)["launchPipelineExecution"]
+        if launched["__typename"] != "LaunchRunSuccess":
+            raise StackError(str(launched))
+        return str(launched["run"]["runId"])
+
+    def status(self, run: str) -> str:
+        return str(self.ask(STATUS, id=run)["runOrError"]["status"])
+
+    def runs(self) -> list[dict[str, Any]]:
+        results: list[dict[str, Any]] = self.ask(RUNS)["runsOrError"]["results"]
+        return [r | {"tags": {t["key"]: t["value"] for t in r["tags"]}} for r in results]
+
+    def secrets(self) -> list[str]:
+        """Every password of this stack, and nothing else."""
+        files = [f for f in (self.folder / "config").rglob("*") if f.is_file()]
+        found = {word for f in files for word in re.findall(r"\b[0-9a-f]{48}\b", f.read_text())}
+        return sorted(found | set(self.passwords.values()))
+
+
+def wait_for(what: str, ready: Callable[[], Any], *, seconds: float = 180) -> Any:
+    """The first answer of `ready` that is true; errors of a service that is away are waited out."""
+    deadline, last = time.monotonic() + seconds, None
+    while time.monotonic() < deadline:
+        try:
+            if answer := ready():
+                return answer
+        except (OSError, StackError) as error:
+            last = error
+        time.sleep(1)
+    raise StackError(f"{what} didn't happen within {seconds:.0f} s. {last or ''}")
+
+
+def _needs_stand_in(image: str) -> bool:
+    """Whether the image had to be built here."""
+    have = docker("images", "--quiet", image).strip()
+    if have and LABEL not in docker("inspect", "--format", "{{json .Config.Labels}}", image):
+        return False
+    if not have and "rror" not in docker("pull", "--quiet", image, check=False):
+        return False
+    _build(image, STAND_INS[image])
+    return True
+
+
+def _build(image: str, stand_in: str) -> None:
+    context = HERE.parents[1] / "gateway" if stand_in == "clickhouse" else HERE / "stand_ins"
+    packages = " ".join(f"{name}=={version(name)}" for name in ENGINE_PACKAGES)
+    docker(
+        "build", "--quiet", "--tag", image, "--label", f"{LABEL}=true", "--build-arg", f"PACKAGES={packages}",
+        "--file", str(HERE / "stand_ins" / f"{stand_in}.Dockerfile"), str(context), timeout=1200,
+    )  # fmt: skip

@@ -1,0 +1,353 @@
+"""The stack of docker-compose.yml on a real Docker engine: from a cold start to what a bad day does to it.
+
+    make test-docker
+
+The tests are one story and run in this order. On a machine that can't fetch the images of ClickHouse and nginx,
+stand-ins take their place (stand_ins/); what they can't show is said there.
+"""
+
+import json
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bionicpro_assets.hours import floor_hour
+from bionicpro_assets_tests.e2e.compose.stack import LAUNCH, Stack, StackError, docker, wait_for
+
+pytestmark = pytest.mark.docker
+
+ONCE = {"configure", "clickhouse_init", "migrate"}
+APP = {"code", "dagster_daemon", "dagster_webserver", "dagster_webserver_viewers", "docker_gate"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory) -> Iterator[Stack]:
+    with Stack.set_up(tmp_path_factory.mktemp("stack")) as made:
+        made.compose("build", "--quiet", "code")
+        began = time.monotonic()
+        made.up()
+        print(f"\ncold start: {time.monotonic() - began:.0f} s")  # noqa: T201
+        yield made
+
+
+def last_hours(count: int) -> tuple[datetime, datetime]:
+    now = floor_hour(datetime.now(UTC))
+    return now - timedelta(hours=count), now
+
+
+def load(stack: Stack, hours: int = 3, seconds: float = 300) -> str:
+    """A run of the job by itself, which must go well."""
+    # The first request after a database was restarted may meet a connection that isn't one any more.
+    run = str(wait_for("a launch", lambda: stack.launch(*last_hours(hours)), seconds=60))
+    assert wait_for("the run's end", lambda: ended(stack, run), seconds=seconds) == "SUCCESS"
+    return run
+
+
+def ended(stack: Stack, run: str) -> str | None:
+    status = stack.status(run)
+    return status if status in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+
+def test_one_command_starts_everything(stack):
+    services = stack.services()
+    assert {s: c["ExitCode"] for s, c in services.items() if s in ONCE} == dict.fromkeys(ONCE, 0)
+    assert {s: c["Health"] for s, c in services.items() if c["Health"] != "healthy" and s not in ONCE} == {}
+    assert len(services) == 14
+
+
+def test_a_run_is_a_container_of_its_own_and_the_mart_is_what_the_sources_give(stack):
+    run = load(stack)
+    ids = [c for c in stack.run_containers(everything=True) if run in docker("inspect", c)]
+    (container,) = json.loads(docker("inspect", *ids))
+    assert container["State"]["ExitCode"] == 0
+    assert container["Config"]["User"] == "10001:10001"
+    assert container["HostConfig"]["ReadonlyRootfs"]
+    assert container["HostConfig"]["CapDrop"] == ["ALL"]
+    first, last = last_hours(3)
+    said = stack.bionicpro(
+        "verify", "--from", f"{first:%Y-%m-%dT%H:%M}", "--to", f"{last - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    )
+    assert "rows are what the sources give" in " ".join(said.split())
+    rows = stack.bionicpro("query", "--json", "SELECT count() AS n FROM reports.user_prosthesis_stats")
+    assert json.loads(rows)["n"] > 20
+    assert "reports.user_prosthesis_stats: " in stack.bionicpro("status")
+
+
+@pytest.mark.parametrize(
+    ("who", "password", "port", "status"),
+    [
+        (None, None, 3000, 401),
+        (None, None, 3001, 401),
+        ("operator", "wrong", 3000, 401),
+        ("viewer", None, 3000, 401),
+        ("operator", None, 3001, 401),
+        ("operator", None, 3000, 200),
+        ("viewer", None, 3001, 200),
+    ],
+)
+def test_each_door_knows_its_users_and_nobody_else(stack, who, password, port, status):
+    assert stack.door(who, port=port, password=password).status == status
+    assert stack.door(who, "/graphql", port=port, password=password, query="{ version }").status == status
+
+
+def test_a_viewer_sees_everything_and_changes_nothing(stack):
+    seen = stack.door("viewer", "/graphql", port=3001, query="{ schedulesOrError(repositorySelector: {repositoryName: "
+                      '"__repository__", repositoryLocationName: "bionicpro_assets"}) { __typename } }')  # fmt: skip
+    assert seen.body["data"]["schedulesOrError"]["__typename"] == "Schedules"
+    count = len(stack.runs())
+    params = {"selector": {"repositoryLocationName": "bionicpro_assets", "repositoryName": "__repository__",
+                           "jobName": "bionicpro_reports_etl"}, "mode": "default"}  # fmt: skip
+    tried = stack.door("viewer", "/graphql", port=3001, query=LAUNCH, variables={"params": params})
+    assert tried.body["data"]["launchPipelineExecution"]["__typename"] == "UnauthorizedError"
+    assert len(stack.runs()) == count
+
+
+def test_another_site_cannot_use_a_browser_that_is_logged_in(stack):
+    foreign = stack.door("operator", "/graphql", query="{ version }", headers={"Origin": "https://elsewhere.example"})
+    own = stack.door("operator", "/graphql", query="{ version }", headers={"Origin": "http://127.0.0.1:3000"})
+    assert (foreign.status, own.status) == (403, 200)
+
+
+def test_every_page_carries_the_security_headers(stack):
+    headers = stack.door("operator", "/").headers
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert headers.get_all("Referrer-Policy") == ["same-origin"]
+    assert "object-src 'none'" in headers["Content-Security-Policy"]
+
+
+def test_only_loopback_is_listened_on(stack):
+    ports = docker("ps", "--format", "{{.Ports}}", "--filter", "label=com.docker.compose.project=bionicpro")
+    published = [p.strip() for line in ports.splitlines() for p in line.split(",") if "->" in p]
+    assert len(published) == 3
+    assert all(p.startswith("127.0.0.1:") for p in published), published
+
+
+def test_no_secret_is_where_it_can_be_read_by_others(stack):
+    everything = docker("ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project=bionicpro").split()
+    everything += stack.run_containers(everything=True)
+    events = stack.ask("{ runsOrError(limit: 5) { ... on Runs { results { runConfigYaml tags { value } "
+                       "eventConnection { events { ... on MessageEvent { message } } } } } } "
+                       "instance { info } }")  # fmt: skip
+    texts = {
+        "docker inspect": docker("inspect", *everything),
+        "docker history": docker("history", "--no-trunc", "bionicpro-assets:0.1.0"),
+        "logs": stack.compose("logs", "--no-color"),
+        "logs of runs": "".join(docker("logs", c) for c in stack.run_containers(everything=True)),
+        "Dagster": json.dumps(events),
+        "docker compose config": stack.compose("config"),
+    }
+    secrets = stack.secrets()
+    assert len(secrets) >= 7
+    assert [(place, s[:4]) for place, text in texts.items() for s in secrets if s in text] == []
+    assert all(len(text) > 500 for text in texts.values())
+
+
+def test_no_secret_and_no_compiler_is_in_the_image(stack):
+    script = (
+        "command -v gcc cc make pip || ls /app/config /app/.env /run/bionicpro/* 2>/dev/null; python -c 'import chdb'"
+    )
+    said = docker("run", "--rm", "--entrypoint", "sh", "bionicpro-assets:0.1.0", "-c", script, check=False)
+    assert "No module named 'chdb'" in said
+    assert said.strip().startswith("Traceback")
+
+
+def gated(stack: Stack, code: str) -> str:
+    """Python with the Docker client in the daemon's container: what somebody could do who has taken it over."""
+    script = f"import docker; client = docker.from_env()\n{code}"
+    return stack.compose("exec", "--no-TTY", "dagster_daemon", "python", "-c", script, check=False)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "'bionicpro-assets:0.1.0', privileged=True",
+        "'bionicpro-assets:0.1.0', volumes=['/:/host']",
+        "'postgres:17-bookworm'",
+        "'bionicpro-assets:0.1.0', ['dagster', 'api', 'execute_run', '{}'], network='bionicpro_platform'",
+    ],
+)
+def test_a_daemon_that_was_taken_over_cannot_start_what_is_no_run(stack, options):
+    before = docker("ps", "--all", "--quiet")
+    assert "The gate refuses it" in gated(stack, f"client.containers.create({options})")
+    assert docker("ps", "--all", "--quiet") == before
+
+
+def test_a_daemon_that_was_taken_over_reaches_no_other_container(stack):
+    assert "The gate refuses it" in gated(stack, "client.containers.list()")
+    assert "No such container of a run" in gated(stack, "client.containers.get('bionicpro-crm_db-1')")
+    assert "The gate refuses it" in gated(stack, "client.images.list()")
+    assert "The gate refuses it" in gated(stack, "client.containers.prune()")
+
+
+@pytest.mark.parametrize("service", ["dagster_daemon", "code", "dagster_webserver", "docker_gate"])
+def test_a_service_that_crashes_is_back_and_runs_go_on(stack, service):
+    began = stack.services()[service]["ID"]
+    restarts = docker("inspect", "--format", "{{.RestartCount}}", began).strip()
+    stack.crash(service)
+    wait_for("the restart", lambda: docker("inspect", "--format", "{{.RestartCount}}", began).strip() != restarts)
+    wait_for("health", lambda: stack.services()[service]["Health"] == "healthy", seconds=240)
+    load(stack)
+
+
+@pytest.mark.parametrize("service", ["dagster_db", "telemetry_db", "clickhouse"])
+def test_a_database_may_be_restarted(stack, service):
+    stack.compose("restart", service)
+    wait_for("health", lambda: all(c["Health"] == "healthy" for s, c in stack.services().items() if s not in ONCE))
+    load(stack)
+
+
+def test_a_run_whose_container_dies_is_run_again(stack):
+    run = stack.launch(*last_hours(5))
+    (container,) = wait_for("its container", lambda: [
+        c for c in stack.run_containers() if run in docker("inspect", c, check=False)
+    ], seconds=60)  # fmt: skip
+    docker("kill", container)
+    # Half a minute if it had begun, and up to two if its container died before it could say so.
+    assert wait_for("the end of the first", lambda: ended(stack, run), seconds=240) == "FAILURE"
+    retries = wait_for("a second run", lambda: [r for r in stack.runs() if r["rootRunId"] == run and r["runId"] != run])
+    retry = retries[0]["runId"]
+    assert wait_for("its end", lambda: ended(stack, retry), seconds=240) == "SUCCESS"
+    first, last = last_hours(5)
+    stack.bionicpro(
+        "verify", "--from", f"{first:%Y-%m-%dT%H:%M}", "--to", f"{last - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    )
+
+
+def test_a_run_can_be_stopped_by_an_operator(stack):
+    run = stack.launch(*last_hours(5))
+    wait_for("its container", lambda: stack.status(run) in ("STARTED", "SUCCESS"), seconds=90)
+    stack.ask('mutation ($id: String!) { terminateRun(runId: $id) { __typename } }', id=run)  # fmt: skip
+    # It may have been quicker.
+    assert wait_for("its end", lambda: ended(stack, run), seconds=240) in ("CANCELED", "SUCCESS")
+    load(stack)
+
+
+def test_the_schedule_fires_by_itself(stack):
+    def scheduled() -> list[str]:
+        return [r["status"] for r in stack.runs() if "dagster/schedule_name" in r["tags"] and r["status"] == "SUCCESS"]
+
+    wait_for("a scheduled run", scheduled, seconds=17 * 60)
+
+
+def test_a_wrong_setting_stops_the_start_and_is_named(stack):
+    url = stack.folder / "config/platform/crm_db_url"
+    good = url.read_text()
+    url.unlink()
+    url.write_text(good.replace(good.split(":")[2].split("@")[0], "change-me"))
+    try:
+        with pytest.raises(StackError):
+            stack.up()
+        assert "BIONICPRO_CRM_DB_URL: still holds the example value (change-me)" in stack.compose(
+            "logs", "clickhouse_init"
+        )
+    finally:
+        url.write_text(good)
+        stack.up()
+
+
+def test_settings_and_secrets_can_be_changed(stack):
+    platform = stack.folder / "config/platform"
+    settings = platform / "settings.env"
+    settings.write_text(settings.read_text().replace("ETL_LOOKBACK_HOURS=2", "ETL_LOOKBACK_HOURS=4"))
+    url = (platform / "crm_db_url").read_text()
+    old, new = url.split(":")[2].split("@")[0], "a" * 48
+    stack.compose("exec", "--no-TTY", "crm_db", "psql", "-U", "postgres", "-c", f"ALTER ROLE etl PASSWORD '{new}'")
+    (platform / "crm_db_url").write_text(url.replace(old, new))
+    stack.compose("up", "--detach", "--wait", "--force-recreate", "configure", "code")
+    load(stack)
+    schedule = stack.ask(
+        '{ scheduleOrError(scheduleSelector: {scheduleName: "bionicpro_reports_etl_every_15_minutes", repositoryName: '
+        '"__repository__", repositoryLocationName: "bionicpro_assets"}) { ... on Schedule { description } } }'
+    )
+    assert "the last 4 hours" in schedule["scheduleOrError"]["description"]
+
+    hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input="anna's own\n", text=True, capture_output=True)
+    with (stack.folder / "config/proxy/operators").open("a") as operators:
+        operators.write(f"anna:{hashed.stdout}")
+    stack.compose("restart", "proxy")
+    wait_for("the door", lambda: stack.door("anna", password="anna's own").status == 200, seconds=30)
+
+
+def test_a_backup_brings_back_the_mart_and_the_history(stack):
+    load(stack)
+    before = mart(stack), len(stack.runs())
+    stack.script("backup.sh", "before")
+    stack.compose("exec", "--no-TTY", "clickhouse", "sh", "-c", "rm -rf /backups/*")
+    stack.ask("mutation ($id: String!) { deletePipelineRun(runId: $id) { __typename } }", id=stack.runs()[0]["runId"])
+    empty_the_mart(stack)
+    assert (mart(stack)["rows"], len(stack.runs())) == (0, before[1] - 1)
+    stack.script("restore.sh", "before")
+    assert (mart(stack), len(stack.runs())) == before
+    load(stack)
+
+
+def mart(stack: Stack) -> dict[str, int]:
+    statement = "SELECT count() AS rows, sum(movements_count) AS movements FROM reports.user_prosthesis_stats"
+    answer: dict[str, int] = json.loads(stack.bionicpro("query", "--json", statement))
+    return answer
+
+
+def empty_the_mart(stack: Stack) -> None:
+    script = "from bionicpro_assets.settings import Settings; from bionicpro_assets.load.clickhouse import ClickHouse; " \
+        "ClickHouse(Settings.load().secret('BIONICPRO_CLICKHOUSE_URL')).command('TRUNCATE TABLE storage.publications')"  # fmt: skip
+    stack.compose("exec", "--no-TTY", "code", "python", "-c", script)
+
+
+def test_an_upgrade_and_the_way_back(stack):
+    docker("tag", "bionicpro-assets:0.1.0", "bionicpro-assets:0.1.1")
+    try:
+        for image in ("bionicpro-assets:0.1.1", "bionicpro-assets:0.1.0"):
+            (stack.folder / ".env").write_text(f"STACK_IMAGE={image}\n")
+            stack.script("stop.sh")
+            stack.up()
+            assert {
+                docker("inspect", "--format", "{{.Config.Image}}", stack.services()[s]["ID"]).strip() for s in APP
+            } == {image}
+            run = load(stack)
+            (used,) = [c for c in stack.run_containers(everything=True) if run in docker("inspect", c)]
+            assert docker("inspect", "--format", "{{.Config.Image}}", used).strip() == image
+    finally:
+        (stack.folder / ".env").unlink(missing_ok=True)
+        docker("rmi", "bionicpro-assets:0.1.1", check=False)
+
+
+def test_stopping_waits_for_the_runs_and_nothing_is_lost(stack):
+    run = stack.launch(*last_hours(5))
+    wait_for("its container", stack.run_containers, seconds=60)
+    stack.script("stop.sh")
+    assert stack.run_containers() == []
+    assert docker("ps", "--quiet", "--filter", "label=com.docker.compose.project=bionicpro").strip() == ""
+    stack.up()
+    assert stack.status(run) == "SUCCESS"
+    first, last = last_hours(5)
+    stack.bionicpro(
+        "verify", "--from", f"{first:%Y-%m-%dT%H:%M}", "--to", f"{last - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    )
+
+
+def test_the_doors_speak_tls_when_they_are_given_a_certificate(stack):
+    proxy = stack.folder / "config/proxy"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", proxy / "tls_key", "-out", proxy / "tls_certificate"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (proxy / "tls_key").chmod(0o444)
+    stack.compose("--file", "docker/compose.tls.yml", "up", "--detach", "--wait", "proxy")
+    context = ssl.create_default_context(cafile=str(proxy / "tls_certificate"))
+    secured = stack.door("operator", scheme="https", context=context)
+    assert secured.status == 200
+    assert secured.headers["Strict-Transport-Security"]
+    assert secured.headers["X-Frame-Options"] == "DENY"
+    assert (
+        stack.door("viewer", "/graphql", port=3001, query="{ version }", scheme="https", context=context).status == 200
+    )
+    own = stack.door("operator", "/graphql", query="{ version }", scheme="https", context=context,
+                     headers={"Origin": "https://127.0.0.1:3000"})  # fmt: skip
+    assert own.status == 200
+    assert stack.door("operator").status == 400

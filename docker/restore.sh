@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Puts back what docker/backup.sh saved, in place of what is there now. The stack must be up; it is again at the end.
+#   docker/restore.sh NAME
+cd "$(dirname "$0")/.."
+. docker/common.sh
+
+name=${1:-}
+[[ -n $name && -d backups/$name ]] || { echo "which one? $(ls backups 2>/dev/null | tr '\n' ' ')" >&2; exit 2; }
+finish_runs
+docker compose stop proxy dagster_webserver dagster_webserver_viewers code
+docker compose cp "backups/$name/clickhouse" "clickhouse:/backups/$name"
+docker compose exec -T clickhouse chown -R "$(docker compose exec -T clickhouse stat -c %u /var/lib/clickhouse | tr -d '\r')" "/backups/$name"
+for database in reports staging storage; do
+    clickhouse "DROP DATABASE IF EXISTS $database SYNC"
+done
+clickhouse "RESTORE $databases FROM File('$name')"
+docker compose exec -T clickhouse rm -r "/backups/$name"
+docker compose exec -T dagster_db pg_restore --username=dagster --dbname=dagster --clean --if-exists --single-transaction \
+    < "backups/$name/dagster.dump"
+docker compose up --detach --wait
+echo "restored backups/$name; compare with the sources: docker compose exec code bionicpro verify --from … --to …"

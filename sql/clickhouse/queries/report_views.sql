@@ -1,0 +1,1 @@
+SELECT name FROM system.tables WHERE database = 'reports' AND engine = 'View' ORDER BY name

@@ -1,0 +1,1 @@
+CREATE SETTINGS PROFILE IF NOT EXISTS bionicpro_report_reader

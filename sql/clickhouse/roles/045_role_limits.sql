@@ -1,0 +1,1 @@
+ALTER ROLE bionicpro_report_reader SETTINGS PROFILE 'bionicpro_report_reader'

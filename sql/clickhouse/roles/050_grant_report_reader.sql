@@ -1,0 +1,1 @@
+GRANT SELECT ON reports.* TO bionicpro_report_reader

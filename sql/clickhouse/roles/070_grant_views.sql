@@ -1,0 +1,1 @@
+GRANT SELECT ON reports.*, SELECT ON staging.*, SELECT ON storage.* TO bionicpro_views

@@ -1,0 +1,23 @@
+-- Only where the platform runs the roll-up (BIONICPRO_ROLLUP=platform): one function, to call.
+-- Run by the owner of the function; safe to repeat: psql -d telemetry_db -f sql/telemetry/roles/20_rollup.sql
+-- A user gets it with: GRANT bionicpro_telemetry_rollup TO etl
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'bionicpro_telemetry_rollup') THEN
+        CREATE ROLE bionicpro_telemetry_rollup NOLOGIN;
+    END IF;
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO bionicpro_telemetry_rollup', current_database());
+END
+$$;
+
+-- With its owner's rights, so that whoever calls it needs none on the tables it reads and writes: hourly_stats can be
+-- changed by rolling up and in no other way. The search path is fixed, or a caller could put a table of its own in
+-- the way of one of the function's. A function that isn't this project's needs this file again after it was replaced.
+ALTER FUNCTION telemetry.aggregate_hourly_stats(timestamptz)
+    SECURITY DEFINER SET search_path = pg_catalog, telemetry, pg_temp;
+
+-- Everybody may run a function by default. One that runs with its owner's rights mustn't be that open.
+REVOKE ALL ON FUNCTION telemetry.aggregate_hourly_stats(timestamptz) FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA telemetry TO bionicpro_telemetry_rollup;
+GRANT EXECUTE ON FUNCTION telemetry.aggregate_hourly_stats(timestamptz) TO bionicpro_telemetry_rollup;
