@@ -5,14 +5,10 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
-from urllib.parse import parse_qs, urlsplit
-from zoneinfo import available_timezones
+from typing import Any, Literal, Self, get_args
 
 from dotenv import dotenv_values
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -21,104 +17,25 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bionicpro_assets.alerts.addresses import email_addresses, smtp_server, web_url
 from bionicpro_assets.errors import SettingsError
-from bionicpro_assets.hours import parse_hour
-
-CLICKHOUSE_OPTIONS = {
-    "ca_cert",
-    "client_cert",
-    "client_cert_key",
-    "verify",
-    "connect_timeout",
-    "send_receive_timeout",
-}
+from bionicpro_assets.setting_values import (
+    Addressees,
+    ClickHouseUrl,
+    Hour,
+    PostgresUrl,
+    Sender,
+    SmtpUrl,
+    TimeZone,
+    WebhookUrl,
+    WebUrl,
+)
 
 # What example files hold in place of a secret.
 PLACEHOLDER = "change-me"
 
 
-def _postgres_url(secret: SecretStr) -> SecretStr:
-    from psycopg2 import ProgrammingError
-    from psycopg2.extensions import parse_dsn
-
-    url = secret.get_secret_value()
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise ValueError("must begin with postgresql://, like postgresql://user:password@host:5432/database")
-    try:
-        parts = parse_dsn(url)
-    except ProgrammingError:
-        # libpq's message may quote the password, so it isn't passed on.
-        raise ValueError(
-            "is not a PostgreSQL URL; special characters in the password must be percent-encoded"
-        ) from None
-    if not parts.get("dbname"):
-        raise ValueError("names no database: it must end with /database")
-    return secret
-
-
-def _clickhouse_url(secret: SecretStr) -> SecretStr:
-    try:
-        url = urlsplit(secret.get_secret_value())
-        port = url.port
-    except ValueError:
-        raise ValueError("is not a URL; special characters in the password must be percent-encoded") from None
-    if url.scheme == "chdb":
-        if url.netloc or len(url.path) < 2:
-            raise ValueError("must name an absolute folder, like chdb:///var/lib/bionicpro/clickhouse")
-        return secret
-    if url.scheme not in ("http", "https"):
-        raise ValueError("must begin with chdb://, http:// or https://")
-    if not url.hostname or port == 0:
-        raise ValueError("names no host: like https://user:password@host:8443/reports")
-    if url.path not in ("", "/", "/reports"):
-        raise ValueError("must end with /reports: the mart is the database `reports`")
-    if unknown := sorted(set(parse_qs(url.query)) - CLICKHOUSE_OPTIONS):
-        raise ValueError(
-            f"has options nobody knows: {', '.join(unknown)}; known are {', '.join(sorted(CLICKHOUSE_OPTIONS))}"
-        )
-    return secret
-
-
-def _time_zone(name: str) -> str:
-    if name not in available_timezones():
-        close = difflib.get_close_matches(name, available_timezones(), n=1)
-        hint = f"; did you mean {close[0]}?" if close else ", like UTC or Europe/Moscow"
-        raise ValueError(f"is not an IANA time zone{hint}")
-    return name
-
-
-def _hour(value: object) -> object:
-    return parse_hour(value) if isinstance(value, str) else value
-
-
-def _smtp_url(secret: SecretStr) -> SecretStr:
-    smtp_server(secret.get_secret_value())
-    return secret
-
-
-def _webhook_url(secret: SecretStr) -> SecretStr:
-    web_url(secret.get_secret_value())
-    return secret
-
-
-def _addressees(text: str) -> str:
-    return ", ".join(email_addresses(text))
-
-
-def _sender(text: str) -> str:
-    addresses = email_addresses(text)
-    if len(addresses) > 1:
-        raise ValueError("holds more than one address: a message has one sender")
-    return addresses[0]
-
-
 def _is_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
-
-
-PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
-ClickHouseUrl = Annotated[SecretStr, AfterValidator(_clickhouse_url)]
 
 
 class Settings(BaseSettings):
@@ -168,12 +85,12 @@ class Settings(BaseSettings):
         alias="ETL_BATCH_SIZE",
         description="Rows in one Arrow batch on the way to ClickHouse",
     )
-    partitions_start: Annotated[datetime, BeforeValidator(_hour)] = Field(
+    partitions_start: Hour = Field(
         datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
         alias="BIONICPRO_PARTITIONS_START",
         description="The first hour there is a partition for, like 2026-01-01T00:00 (UTC)",
     )
-    report_timezone: Annotated[str, AfterValidator(_time_zone)] = Field(
+    report_timezone: TimeZone = Field(
         "UTC",
         alias="BIONICPRO_REPORT_TIMEZONE",
         description="IANA time zone that report_date and report_hour are in",
@@ -244,27 +161,27 @@ class Settings(BaseSettings):
         alias="BIONICPRO_MAX_AGE_MINUTES",
         description="How old the newest hour of telemetry and mart may be, in minutes after it ended",
     )
-    alert_email_to: Annotated[str, AfterValidator(_addressees)] | None = Field(
+    alert_email_to: Addressees | None = Field(
         None,
         alias="BIONICPRO_ALERT_EMAIL_TO",
         description="Who gets an e-mail when something is wrong, and when it is over; addresses separated by commas",
     )
-    alert_email_from: Annotated[str, AfterValidator(_sender)] | None = Field(
+    alert_email_from: Sender | None = Field(
         None,
         alias="BIONICPRO_ALERT_EMAIL_FROM",
         description="The sender of these e-mails",
     )
-    smtp_url: Annotated[SecretStr, AfterValidator(_smtp_url)] | None = Field(
+    smtp_url: SmtpUrl | None = Field(
         None,
         alias="BIONICPRO_SMTP_URL",
         description="The mail server for them: smtp://user:password@host:587?starttls=required, or smtps://…:465",
     )
-    alert_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = Field(
+    alert_webhook_url: WebhookUrl | None = Field(
         None,
         alias="BIONICPRO_ALERT_WEBHOOK_URL",
         description='Where the same messages are posted as {"text": …}: an incoming webhook of Slack or the like',
     )
-    ui_url: Annotated[str, AfterValidator(web_url)] | None = Field(
+    ui_url: WebUrl | None = Field(
         None,
         alias="BIONICPRO_UI_URL",
         description="Where people reach the Dagster UI, for links in messages",

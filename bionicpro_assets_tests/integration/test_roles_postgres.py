@@ -22,7 +22,12 @@ ROLL_UP = "SELECT telemetry.aggregate_hourly_stats('2026-01-01T00:00Z')"
 MAY = {
     ("crm", "bionicpro_crm_reader"): {"SELECT v_customer_prosthesis"},
     ("telemetry", "bionicpro_telemetry_reader"): {"SELECT v_hourly_telemetry"},
-    ("telemetry", "bionicpro_telemetry_rollup"): {"ROLL UP"},
+    ("telemetry", "bionicpro_telemetry_rollup"): {
+        "ROLL UP",
+        "SELECT raw_telemetry",
+        "SELECT raw_retention",
+        "SELECT hourly_stats",
+    },
     ("crm", "nobody"): set(),
     ("telemetry", "nobody"): set(),
 }

@@ -1,4 +1,4 @@
--- Only where the platform runs the roll-up (BIONICPRO_ROLLUP=platform): one function, to call.
+-- Only where the platform runs the roll-up (BIONICPRO_ROLLUP=platform): one function to call, and its tables to read.
 -- Run by the owner of the function; safe to repeat: psql -d telemetry_db -f sql/telemetry/roles/20_rollup.sql
 -- A user gets it with: GRANT bionicpro_telemetry_rollup TO etl
 DO $$
@@ -21,3 +21,14 @@ REVOKE ALL ON FUNCTION telemetry.aggregate_hourly_stats(timestamptz) FROM PUBLIC
 
 GRANT USAGE ON SCHEMA telemetry TO bionicpro_telemetry_rollup;
 GRANT EXECUTE ON FUNCTION telemetry.aggregate_hourly_stats(timestamptz) TO bionicpro_telemetry_rollup;
+
+-- To find rows that came late and hours that were changed by hand, and to compare a roll-up with what was sent. There is
+-- nobody's name in these tables. raw_retention is this project's; a database without it keeps all raw rows.
+GRANT SELECT ON telemetry.raw_telemetry, telemetry.hourly_stats TO bionicpro_telemetry_rollup;
+DO $$
+BEGIN
+    IF to_regclass('telemetry.raw_retention') IS NOT NULL THEN
+        GRANT SELECT ON telemetry.raw_retention TO bionicpro_telemetry_rollup;
+    END IF;
+END
+$$;

@@ -1,0 +1,107 @@
+"""Values of settings: what each kind of them must look like, said in words that name no secret."""
+
+import difflib
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from bionicpro_assets.alerts.addresses import email_addresses, smtp_server, web_url
+from bionicpro_assets.hours import parse_hour
+
+CLICKHOUSE_OPTIONS = {
+    "ca_cert",
+    "client_cert",
+    "client_cert_key",
+    "verify",
+    "connect_timeout",
+    "send_receive_timeout",
+}
+
+
+def _postgres_url(secret: SecretStr) -> SecretStr:
+    from psycopg2 import ProgrammingError
+    from psycopg2.extensions import parse_dsn
+
+    url = secret.get_secret_value()
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must begin with postgresql://, like postgresql://user:password@host:5432/database")
+    try:
+        parts = parse_dsn(url)
+    except ProgrammingError:
+        # libpq's message may quote the password, so it isn't passed on.
+        raise ValueError(
+            "is not a PostgreSQL URL; special characters in the password must be percent-encoded"
+        ) from None
+    if not parts.get("dbname"):
+        raise ValueError("names no database: it must end with /database")
+    return secret
+
+
+def _clickhouse_url(secret: SecretStr) -> SecretStr:
+    try:
+        url = urlsplit(secret.get_secret_value())
+        port = url.port
+    except ValueError:
+        raise ValueError("is not a URL; special characters in the password must be percent-encoded") from None
+    if url.scheme == "chdb":
+        if url.netloc or len(url.path) < 2:
+            raise ValueError("must name an absolute folder, like chdb:///var/lib/bionicpro/clickhouse")
+        return secret
+    if url.scheme not in ("http", "https"):
+        raise ValueError("must begin with chdb://, http:// or https://")
+    if not url.hostname or port == 0:
+        raise ValueError("names no host: like https://user:password@host:8443/reports")
+    if url.path not in ("", "/", "/reports"):
+        raise ValueError("must end with /reports: the mart is the database `reports`")
+    if unknown := sorted(set(parse_qs(url.query)) - CLICKHOUSE_OPTIONS):
+        raise ValueError(
+            f"has options nobody knows: {', '.join(unknown)}; known are {', '.join(sorted(CLICKHOUSE_OPTIONS))}"
+        )
+    return secret
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        close = difflib.get_close_matches(name, available_timezones(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ", like UTC or Europe/Moscow"
+        raise ValueError(f"is not an IANA time zone{hint}")
+    return name
+
+
+def _hour(value: object) -> object:
+    return parse_hour(value) if isinstance(value, str) else value
+
+
+def _smtp_url(secret: SecretStr) -> SecretStr:
+    smtp_server(secret.get_secret_value())
+    return secret
+
+
+def _webhook_url(secret: SecretStr) -> SecretStr:
+    web_url(secret.get_secret_value())
+    return secret
+
+
+def _addressees(text: str) -> str:
+    return ", ".join(email_addresses(text))
+
+
+def _sender(text: str) -> str:
+    addresses = email_addresses(text)
+    if len(addresses) > 1:
+        raise ValueError("holds more than one address: a message has one sender")
+    return addresses[0]
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+ClickHouseUrl = Annotated[SecretStr, AfterValidator(_clickhouse_url)]
+SmtpUrl = Annotated[SecretStr, AfterValidator(_smtp_url)]
+WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
+WebUrl = Annotated[str, AfterValidator(web_url)]
+Addressees = Annotated[str, AfterValidator(_addressees)]
+Sender = Annotated[str, AfterValidator(_sender)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Hour = Annotated[datetime, BeforeValidator(_hour)]
