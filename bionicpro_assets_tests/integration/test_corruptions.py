@@ -2,8 +2,9 @@
 
 import random
 import re
+import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -93,10 +94,15 @@ def impersonal(verdict: Verdict) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory) -> ClickHouse:
-    with ClickHouse(f"chdb://{tmp_path_factory.mktemp('corruptions')}/clickhouse") as clickhouse:
-        apply_clickhouse_schema(clickhouse)
-        yield clickhouse
+def engine(tmp_path_factory) -> Iterator[ClickHouse]:
+    """An engine in a time zone that isn't that of the hours, nor that of the reports."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "America/St_Johns")
+        time.tzset()
+        with ClickHouse(f"chdb://{tmp_path_factory.mktemp('corruptions')}/clickhouse") as clickhouse:
+            apply_clickhouse_schema(clickhouse)
+            yield clickhouse
+    time.tzset()
 
 
 @dataclass
@@ -205,7 +211,7 @@ def test_a_hole_in_what_was_loaded_is_no_silence(engine, usual):
 
 
 @pytest.fixture
-def emptied(engine) -> ClickHouse:
+def emptied(engine) -> Iterator[ClickHouse]:
     """An engine in which nothing was ever published. There can be one in a process, so it is the one of the others."""
     clear(engine)
     yield engine
@@ -298,6 +304,53 @@ def test_rows_changed_behind_the_journal(emptied):
     verdict = published_verdict(emptied, hours[-2:])
     assert verdict.failing == [hours[-1]]
     impersonal(verdict)
+
+
+COUNTS: list[Any] = [0, 1, 2**31, 2**32 - 1]
+TIMES: list[Any] = [None, 0, 1, 2**24 + 1, 2**32 - 1]
+LEVELS: list[Any] = [None, 0, 1, 33, 100]
+DEGREES: list[Any] = [None, -40.0, -0.0, 0.0, 0.005, 1e30, 3.4e38, -3.4e38]
+EXTREMES: dict[str, list[Any]] = {
+    "movements_count": COUNTS,
+    "successful_movements": COUNTS,
+    "error_count": COUNTS,
+    "warning_count": COUNTS,
+    "min_response_time": TIMES,
+    "avg_response_time": [None, 0.0, 0.01, 0.99, 2.0**24 + 1, 2.0**32 - 1, 2.0**32 - 1.5],
+    "max_response_time": TIMES,
+    "min_battery_level": LEVELS,
+    "avg_battery_level": [None, 0.0, 0.004, 0.99, 33.33, 33.34, 99.995, 100.0],
+    "max_battery_level": LEVELS,
+    "avg_actuator_temp": DEGREES,
+    "max_actuator_temp": DEGREES,
+    "avg_myo_amplitude": [None, 0.0, 1e-40, 4.3e9, 3.4e38],
+    "avg_connection_quality": [None, 0.0, 1e-9, 99.999999999, 100.0],
+}
+
+
+def test_what_is_not_set_aside_never_blocks_the_mart(emptied):
+    """The rules of the quarantine and the claims of the mart say the same, also at the limits of its types."""
+    dice, hours, fleet = (
+        random.Random(5),
+        hour_range(floor_hour(NOW) - 60 * HOUR, floor_hour(NOW) - HOUR),
+        steady_fleet(NOW),
+    )
+    frame = readings(fleet, hours, NOW)
+    rows = frame.rows
+    for name, values in EXTREMES.items():
+        # Mostly as they were: else nearly no row would pass the rules.
+        drawn = [dice.choice(values) if dice.random() < 0.25 else old for old in rows[name]]
+        real = name.startswith("avg") or name.endswith("temp")
+        rows = rows.with_columns(pl.Series(name, drawn, dtype=pl.Float64 if real else pl.Int64))
+    counts = pl.col("movements_count"), pl.col("successful_movements")
+    rate = pl.when(counts[0] > 0).then((100.0 * counts[1] / counts[0]).round(2)).otherwise(0.0)
+    extreme = HourlyFrame(rows.with_columns(success_rate=rate), frame.read_at)
+    tick(emptied, fleet.answer(NOW), extreme, CLAIMS, zone=ZONE, now=NOW)
+    _, ((kept, aside),) = emptied.rows(
+        "SELECT (SELECT count() FROM reports.user_prosthesis_stats), (SELECT count() FROM quarantine.rejected_telemetry)"
+    )
+    assert kept + aside == len(hours) * CHIPS
+    assert min(kept, aside) > 100
 
 
 @pytest.mark.parametrize(

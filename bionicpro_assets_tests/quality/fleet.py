@@ -132,11 +132,12 @@ class Fleet:
                     "last_updated_at": changed,
                 }
             )  # fmt: skip
-        texts = dict.fromkeys(["middle_name", "phone", "branch"], pl.String) | dict.fromkeys(
-            ["sold_date", "warranty_end_date"], pl.Date
-        )
-        stamps = dict.fromkeys(["customer_updated_at", "prosthesis_updated_at", "last_updated_at"], INSTANT)
-        return CrmAnswer(pl.DataFrame(rows, schema_overrides=texts | stamps, infer_schema_length=None), now)
+        types: dict[str, pl.DataType] = {
+            **dict.fromkeys(["middle_name", "phone", "branch"], pl.String()),
+            **dict.fromkeys(["sold_date", "warranty_end_date"], pl.Date()),
+            **dict.fromkeys(["customer_updated_at", "prosthesis_updated_at", "last_updated_at"], INSTANT),
+        }
+        return CrmAnswer(pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None), now)
 
     def telemetry(self, hours: Sequence[datetime], now: datetime) -> HourlyFrame:
         """The rolled-up telemetry of the hours as it stands at a moment; the same hour comes out the same again."""

@@ -57,14 +57,14 @@ def moment(dice: random.Random, zone: str, now: datetime) -> datetime:
     return min(dice.choice(ends), last) + timedelta(minutes=dice.choice([10, 25, 40, 55]))
 
 
-def false_alarms(clickhouse: ClickHouse, seed: int) -> tuple[list[str], str]:
+def false_alarms(clickhouse: ClickHouse, seed: int, ticks: int = TICKS) -> tuple[list[str], str]:
     """What the claims find in the history of this seed, and what the history is."""
     dice = random.Random(seed)
     zone = dice.choice(ZONES)
     end = moment(dice, zone, datetime.now(UTC))
     patients = dice.choice([3, 12, 40, 150])
     fleet = Fleet(dice, patients=patients, end=end, zone=zone)
-    verdicts = load_history(clickhouse, fleet, claims(settings(zone)), zone=zone, ticks=TICKS)
+    verdicts = load_history(clickhouse, fleet, claims(settings(zone)), zone=zone, ticks=ticks)
     return [str(v) for v in verdicts], f"seed {seed}: {patients} patients in {zone}, to {end:%Y-%m-%d %H:%M} UTC"
 
 

@@ -16,34 +16,64 @@ judged AS (
     SELECT hour_seconds FROM slots WHERE slot IN (SELECT hour_start FROM published)
     GROUP BY hour_seconds HAVING count() = 3 * ({days:UInt8} + 1)
 ),
-sent AS (
-    SELECT s.hour_seconds AS hour_seconds, t.chip_id AS chip, countIf(s.day > 0) AS before, countIf(s.day = 0) AS today
-    FROM (SELECT hour_start, chip_id FROM staging.hourly_telemetry WHERE hour_start IN (SELECT slot FROM slots)) AS t
-    INNER JOIN (SELECT hour_seconds, day, slot FROM slots WHERE hour_seconds IN (SELECT hour_seconds FROM judged)) AS s
-        ON s.slot = t.hour_start
-    GROUP BY hour_seconds, chip
-    HAVING before >= 3 * {days:UInt8}
+recent AS (
+    SELECT chip_id AS chip, groupArray(toUnixTimestamp(hour_start)) AS at
+    FROM staging.hourly_telemetry
+    WHERE hour_start IN (SELECT slot FROM slots WHERE day = 0 OR (day = 1 AND back = 0))
+    GROUP BY chip
+),
+-- Of every hour, how many sent in it yesterday, and which of them in none of the three hours today. They are nearly
+-- nobody: only their days are looked up. A subquery that gives one value is evaluated once, wherever it is used.
+(
+    SELECT groupArray((hour_seconds, n, absent)) FROM (
+        SELECT hour_seconds, count() AS n, groupArrayIf(chip, NOT hasAny(at, [hour_seconds, hour_seconds - 3600, hour_seconds - 7200])) AS absent
+        FROM (
+            SELECT chip, at, arrayJoin(arrayFilter(h -> has(at, h - 86400), (SELECT groupArray(hour_seconds) FROM judged))) AS hour_seconds
+            FROM recent
+        )
+        GROUP BY hour_seconds
+    )
+) AS found,
+suspects AS (SELECT DISTINCT arrayJoin(arrayFlatten(found.3)) AS chip),
+usual AS (
+    SELECT chip_id AS chip, groupArray(toUnixTimestamp(hour_start)) AS at
+    FROM staging.hourly_telemetry
+    WHERE hour_start IN (SELECT slot FROM slots WHERE day > 0) AND chip_id IN (SELECT chip FROM suspects)
+    GROUP BY chip
 ),
 excused AS (
     -- With the last hour of the window in which it is so: what the CRM says later explains what was silent before.
     SELECT chip, max(hour_seconds) AS last
     FROM (
         SELECT toUnixTimestamp(hour_start) AS hour_seconds, ifNull(chip_id, '') AS chip
-        FROM :crm WHERE ownership = 'ended' OR prosthesis_status != 'active'
+        FROM :crm WHERE (ownership = 'ended' OR prosthesis_status != 'active') AND chip_id IN (SELECT chip FROM suspects)
         UNION ALL
         SELECT toUnixTimestamp(n.hour_start), n.chip
-        FROM (SELECT hour_start, ifNull(chip_id, '') AS chip, customer_id, hour_start - 86400 * {days:UInt8} AS then FROM :crm) AS n
+        FROM (
+            SELECT hour_start, ifNull(chip_id, '') AS chip, customer_id, hour_start - 86400 * {days:UInt8} AS then
+            FROM :crm WHERE chip_id IN (SELECT chip FROM suspects)
+        ) AS n
         INNER JOIN (
             SELECT hour_start, ifNull(chip_id, '') AS chip, customer_id FROM staging.crm_customer_prosthesis
             WHERE hour_start >= toDateTime({since:UInt32} - 86400 * {days:UInt8}, 'UTC')
               AND hour_start < toDateTime({until:UInt32} - 86400 * {days:UInt8}, 'UTC')
+              AND chip_id IN (SELECT chip FROM suspects)
         ) AS b ON b.hour_start = n.then AND b.chip = n.chip
         WHERE b.customer_id != n.customer_id
     )
-    WHERE chip != ''
     GROUP BY chip
+),
+silent AS (
+    SELECT h.hour_seconds AS hour_seconds, groupArray(h.chip) AS chips
+    FROM (SELECT hour_seconds, arrayJoin(absent) AS chip FROM (SELECT arrayJoin(found) AS f, f.1 AS hour_seconds, f.3 AS absent)) AS h
+    INNER JOIN usual AS u ON u.chip = h.chip
+    LEFT JOIN excused AS e ON e.chip = h.chip
+    WHERE h.hour_seconds > e.last
+      AND arrayCount(
+          x -> x < h.hour_seconds - 10000 AND (h.hour_seconds - x) % 86400 IN (0, 3600, 7200)
+               AND x >= h.hour_seconds - 86400 * {days:UInt8} - 7200, u.at) >= 3 * {days:UInt8}
+    GROUP BY hour_seconds
 )
-SELECT s.hour_seconds AS hour_seconds, count() AS checked, countIf(s.today = 0 AND s.hour_seconds > e.last) AS failed,
-       groupArrayIf(5)(format('chip {} has sent nothing for three hours', s.chip), s.today = 0 AND s.hour_seconds > e.last) AS sample
-FROM sent AS s LEFT JOIN excused AS e ON e.chip = s.chip
-GROUP BY hour_seconds
+SELECT f.1 AS hour_seconds, f.2 AS checked, length(s.chips) AS failed,
+       arrayMap(chip -> format('chip {} has sent nothing for three hours', chip), arraySlice(s.chips, 1, 5)) AS sample
+FROM (SELECT arrayJoin(found) AS f) AS every_hour LEFT JOIN silent AS s ON s.hour_seconds = f.1
