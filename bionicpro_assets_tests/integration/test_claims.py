@@ -173,7 +173,7 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, source
     assert {row[:3] for row in fleet.mart() if row[4] != SECOND.hour} >= {row[:3] for row in before}
 
 
-def test_what_must_not_be_published_leaves_the_old_window_standing(fleet, sources):
+def test_what_must_not_be_published_leaves_the_old_window_standing(fleet, sources, monkeypatch):
     """One line after the other: the source is corrupted, the run refuses, the source is healed."""
     before = fleet.mart()
     for line in BLOCKED:
@@ -200,6 +200,15 @@ def test_what_must_not_be_published_leaves_the_old_window_standing(fleet, source
     told = latest(fleet)
     assert [key for key, passed in told.items() if not passed] == []
     assert fleet.mart() == sources.expected_mart(FIRST, OPEN)
+
+    # The wearers are really gone: an operator accepts it once, and the runs after it need no word.
+    sources.in_crm(BLOCKED[0].change)
+    assert fleet.run(FIRST, OPEN).failures
+    monkeypatch.setenv("BIONICPRO_MAX_CRM_SHRINK_PERCENT", "60")
+    fleet.load(FIRST, OPEN)
+    monkeypatch.delenv("BIONICPRO_MAX_CRM_SHRINK_PERCENT")
+    fleet.load(FIRST, OPEN)
+    assert failing(fleet) == set()
 
 
 def test_rows_that_change_between_write_and_commit_are_not_published(fleet, sources, monkeypatch):
