@@ -6,6 +6,7 @@ Each test has fresh source databases, copied from templates, and an engine folde
 import itertools
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -42,8 +43,8 @@ def postgres_server() -> Iterator[str]:
 numbers = itertools.count(1)
 
 
-@pytest.fixture
-def sources(postgres_server) -> Iterator[Sources]:
+@contextmanager
+def fresh_sources(postgres_server: str) -> Iterator[Sources]:
     """Both source databases with this platform's schema, empty."""
     made = {}
     for schema, template in TEMPLATES.items():
@@ -52,9 +53,14 @@ def sources(postgres_server) -> Iterator[Sources]:
         made[schema] = source_for(postgres_server, schema, name)
     yield Sources(made["crm"], made["telemetry"], postgres_server)
     for source in made.values():
-        execute(
-            postgres_server, f"DROP DATABASE {source.url.split('/')[3].split('?')[0]} WITH (FORCE)", autocommit=True
-        )
+        drop(postgres_server, source)
+
+
+@pytest.fixture
+def sources(postgres_server) -> Iterator[Sources]:
+    """Both source databases with this platform's schema, empty."""
+    with fresh_sources(postgres_server) as made:
+        yield made
 
 
 @pytest.fixture
@@ -94,13 +100,18 @@ def clickhouse(tmp_path: Path) -> Iterator[ClickHouse]:
         yield engine
 
 
+def configure(environment: pytest.MonkeyPatch, sources: Sources, folder: Path) -> None:
+    """Settings for the platform on these databases, with ClickHouse and its own home under the folder."""
+    environment.setenv("BIONICPRO_CRM_DB_URL", sources.crm.url)
+    environment.setenv("BIONICPRO_TELEMETRY_DB_URL", sources.telemetry.url)
+    environment.setenv("BIONICPRO_CLICKHOUSE_URL", f"chdb://{folder}/clickhouse")
+    environment.setenv("BIONICPRO_HOME", str(folder / "home"))
+
+
 @pytest.fixture
 def platform(sources: Sources, clickhouse: ClickHouse, tmp_path: Path, monkeypatch) -> Iterator[Platform]:
     """The whole platform on the test's databases, configured by the environment."""
-    monkeypatch.setenv("BIONICPRO_CRM_DB_URL", sources.crm.url)
-    monkeypatch.setenv("BIONICPRO_TELEMETRY_DB_URL", sources.telemetry.url)
-    monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", f"chdb://{tmp_path}/clickhouse")
-    monkeypatch.setenv("BIONICPRO_HOME", str(tmp_path / "home"))
+    configure(monkeypatch, sources, tmp_path)
     with Platform.open(sources, clickhouse) as platform:
         yield platform
 

@@ -7,11 +7,15 @@ import pytest
 from typer.main import get_command
 
 from bionicpro_assets.cli.main import app
+from bionicpro_assets.quality.claims import Claim, claims
+from bionicpro_assets.quality.source_claims import crm_contract, raw_claims, telemetry_contract
+from bionicpro_assets.quality.stored import published_claim
 from bionicpro_assets.settings import Settings, setting_names
 from bionicpro_assets.sqlfiles import SQL_ROOT, sql
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CHECKS = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 CONTRACT = {
@@ -61,6 +65,52 @@ def settings_rows() -> list[str]:
         f"| `{name}` | {f'`{defaults[name]}`' if defaults.get(name) else 'required' if name in defaults else ''} | {text} |"
         for name, text in setting_names().items()
     ]
+
+
+def check_rows() -> list[str]:
+    """The table of claims in docs/checks.md, as it must be."""
+    settings = defaults()
+    every = [*claims(settings), crm_contract(), telemetry_contract(), published_claim(), *raw_claims()]
+    rows = []
+    for claim in every:
+        # A setting is a threshold of a claim if another value makes another claim of it.
+        names = [
+            f"`{field.alias}` {field.default}"
+            for name, field in Settings.model_fields.items()
+            if isinstance(field.default, int | float) and claim != _with_other(settings, name, claim)
+        ]
+        zone = ["`BIONICPRO_REPORT_TIMEZONE` UTC"] if "zone" in claim.parameters else []
+        blocking = "yes" if claim.blocking else ""
+        asset = claim.table.replace(".", "/")
+        rows.append(
+            f"| `{claim.name}` | {asset} | {claim.words} | {claim.severity} | {blocking} | {', '.join(names + zone)} |"
+        )
+    return rows
+
+
+def defaults() -> Settings:
+    source = "postgresql://nobody:nothing@127.0.0.1:1/none"
+    return Settings(
+        BIONICPRO_CRM_DB_URL=source, BIONICPRO_TELEMETRY_DB_URL=source, BIONICPRO_CLICKHOUSE_URL="chdb:///nowhere"
+    )
+
+
+def _with_other(settings: Settings, name: str, claim: Claim) -> Claim:
+    other = settings.model_copy(update={name: getattr(settings, name) + 3})
+    same = [c for c in claims(other) if (c.table, c.name) == (claim.table, claim.name)]
+    return same[0] if same else claim
+
+
+def test_the_table_of_checks_is_the_claims(clean_environment):
+    table = CHECKS.partition("|---|---|---|---|---|---|\n")[2].partition("\n\n")[0]
+    assert table.splitlines() == check_rows()
+
+
+def test_every_check_has_a_word_on_what_to_do(clean_environment):
+    advice = CHECKS.partition("## What to do")[2].partition("## How rows")[0]
+    advised = re.findall(r"`(\w+)`", "".join(line.split(" | ")[0] for line in advice.splitlines()))
+    named = [re.findall(r"`(\w+)`", row)[0] for row in check_rows()]
+    assert sorted(advised) == sorted(set(named))
 
 
 def test_the_table_of_settings_is_the_settings_object():

@@ -1,0 +1,91 @@
+"""The claims on the roll-up: the raw rows of PostgreSQL against what they were rolled up to."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bionicpro_assets.extract.telemetry import roll_up
+from bionicpro_assets.hours import floor_hour, hour_range
+from bionicpro_assets.quality.evaluate import Verdict
+from bionicpro_assets.quality.source_claims import raw_claims, raw_verdicts
+from bionicpro_assets_tests.integration.sources import execute, source_for
+from bionicpro_assets_tests.quality.corruptions import RAW, short_name
+
+OPEN = floor_hour(datetime.now(UTC))
+FIRST, SECOND = OPEN - timedelta(hours=2), OPEN - timedelta(hours=1)
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def add_raw(sources, hour: datetime) -> None:
+    sources.in_telemetry(
+        "INSERT INTO telemetry.raw_telemetry (chip_id, timestamp, movement_type, movement_success, error_code, warning_flags, created_at) "
+        "SELECT 'C' || c, %(hour)s + n * interval '1 minute', CASE WHEN n %% 3 > 0 THEN 'grip' END, n %% 5 > 0, "
+        "CASE WHEN n %% 7 = 0 THEN 'E1' END, n %% 4, %(hour)s FROM generate_series(1, 3) c, generate_series(0, 59) n",
+        {"hour": hour},
+    )
+
+
+def found_in(verdicts: list[Verdict], hour: datetime) -> set[str]:
+    return {short_name(v.claim) for v in verdicts if hour in v.failing}
+
+
+def test_the_roll_up_against_the_raw_rows(sources):
+    hours = hour_range(OPEN - timedelta(hours=len(RAW)), SECOND)
+    for hour in hours:
+        add_raw(sources, hour)
+    roll_up(sources.telemetry, hours)
+    assert all(v.passed and len(v.hours) == len(hours) for v in raw_verdicts(sources.telemetry, hours))
+    for line, hour in zip(RAW, hours, strict=True):
+        sources.in_telemetry(line.change, {"hour": hour})
+        if line.caught == "roll_up.raw_rows_within_one_a_second":
+            roll_up(sources.telemetry, [hour])
+    verdicts = raw_verdicts(sources.telemetry, hours)
+    for line, hour in zip(RAW, hours, strict=True):
+        assert found_in(verdicts, hour) == set(line.caught.split()), line.words
+    # Raw rows that were purged, as the table of their retention says, can't be compared any more.
+    sources.in_telemetry("UPDATE telemetry.raw_retention SET kept_since = %s", (hours[-1],))
+    assert len(raw_verdicts(sources.telemetry, hours)[0].failing) == 0
+
+
+def test_an_open_hour_is_not_compared_with_its_raw_rows(sources):
+    # The hour may turn while this runs.
+    ahead = floor_hour(datetime.now(UTC)) + timedelta(hours=1)
+    add_raw(sources, ahead)
+    rolled_up, _ = raw_verdicts(sources.telemetry, [ahead])
+    assert rolled_up.hours == {}
+
+
+def test_raw_rows_that_may_not_be_read_are_a_warning_that_says_what_to_grant(sources, postgres_server):
+    execute(postgres_server, "CREATE ROLE viewer LOGIN PASSWORD 'viewer'", autocommit=True)
+    try:
+        sources.in_telemetry(
+            "GRANT USAGE ON SCHEMA telemetry TO viewer; GRANT SELECT ON telemetry.v_hourly_telemetry TO viewer"
+        )
+        url = re.sub(r"//[^@/]*@", "//viewer:viewer@", sources.telemetry.url)
+        viewer = source_for(
+            url.replace(url.split("/")[3].split("?")[0], "crm_db", 1), "telemetry", url.split("/")[3].split("?")[0]
+        )
+        verdicts = raw_verdicts(viewer, [SECOND])
+        assert [v.claim.name for v in verdicts] == [c.name for c in raw_claims()]
+        for verdict in verdicts:
+            assert verdict.failing == [SECOND]
+            assert verdict.claim.severity == "WARN"
+            assert "grant SELECT on telemetry.raw_telemetry" in str(verdict)
+            assert "viewer:" not in str(verdict)
+    finally:
+        sources.in_telemetry("DROP OWNED BY viewer")
+        execute(postgres_server, "DROP ROLE viewer", autocommit=True)
+
+
+def test_the_roll_up_is_checked_in_the_job(clean_environment, platform, sources):
+    sources.add_wearer("C1", "anna")
+    add_raw(sources, FIRST)
+    events = platform.instance.all_logs(platform.load(FIRST, OPEN))
+    told = {
+        e.dagster_event.event_specific_data.check_name: e.dagster_event.event_specific_data.passed
+        for e in events
+        if e.is_dagster_event and e.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
+    }
+    assert told["rolled_up_as_sent"]
+    assert told["raw_rows_within_one_a_second"]
