@@ -1,6 +1,7 @@
 """Reading the sources: what is read, and what is said when it can't be."""
 
 import socket
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -99,9 +100,14 @@ def test_all_reads_of_a_snapshot_see_one_instant_by_the_sources_clock(sources):
 
 def test_a_session_says_who_it_is_and_cannot_write(sources):
     with sources.crm.snapshot() as snapshot:
-        rows = sources.in_crm(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bionicpro_assets' AND datname = current_database()"
-        )
+        # The driver looks the types up in a session of its own first, which may take a moment to be gone.
+        for _ in range(50):
+            rows = sources.in_crm(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bionicpro_assets' AND datname = current_database()"
+            )
+            if rows == [(1,)]:
+                break
+            time.sleep(0.1)
         assert rows == [(1,)]
         with pytest.raises(SourceError, match="read-only transaction"):
             snapshot.read("DELETE FROM crm.customers")

@@ -144,7 +144,8 @@ def test_a_file_of_settings_may_name_the_file_of_a_secret(tmp_path):
 
 
 def test_every_secret_may_come_from_a_file_and_nothing_else():
-    assert secret_file_names() == {f"{name}_FILE": name for name in GOOD}
+    secrets = [*GOOD, "BIONICPRO_SMTP_URL", "BIONICPRO_ALERT_WEBHOOK_URL"]
+    assert secret_file_names() == {f"{name}_FILE": name for name in secrets}
 
 
 def test_a_secret_is_set_once(monkeypatch, tmp_path):
