@@ -57,8 +57,8 @@ def loaded(postgres_server, tmp_path_factory, hours) -> Iterator[tuple[Platform,
 @pytest.fixture
 def fleet(loaded, hours, clean_environment, monkeypatch) -> Platform:
     """The fleet, loaded. Every test leaves it healed."""
-    platform, folder = loaded
-    configure(monkeypatch, platform.sources, folder)
+    platform: Platform = loaded[0]
+    configure(monkeypatch, platform.sources, loaded[1])
     monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
     if not platform.mart():
         platform.load(hours[0], hours[-1])
@@ -67,7 +67,8 @@ def fleet(loaded, hours, clean_environment, monkeypatch) -> Platform:
 
 @pytest.fixture
 def sources(fleet) -> Sources:
-    return fleet.sources
+    made: Sources = fleet.sources
+    return made
 
 
 def fill(sources: Sources, hours: list[datetime]) -> None:
