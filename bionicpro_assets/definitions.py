@@ -33,7 +33,7 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
             telemetry_extract(hourly),
             mart(hourly, settings.report_timezone),
         ],
-        asset_checks=data_checks(settings, retries=retries),
+        asset_checks=data_checks(settings),
         resources={
             **source_resources(),
             **clickhouse,

@@ -7,7 +7,7 @@ import dagster as dg
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.etl import RANGE_END_TAG, RANGE_START_TAG
-from bionicpro_assets.defs.hourly import RETRY_POLICY, clear_failure
+from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
 from bionicpro_assets.defs.verdicts import evaluations, hours_to_tell, result, spec
 from bionicpro_assets.hours import hour_range, parse_hour, refresh_window
@@ -29,7 +29,7 @@ PARTITION_TAG = "dagster/partition"
 Hours = Sequence[datetime]
 
 
-def data_checks(settings: Settings, *, retries: bool = True) -> list[dg.AssetChecksDefinition]:
+def data_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """The checks on the extracts, the quarantine and the mart; on the roll-up too, where this platform runs it."""
 
     def about(*tables: str) -> list[Claim]:
@@ -52,19 +52,12 @@ def data_checks(settings: Settings, *, retries: bool = True) -> list[dg.AssetChe
         return raw_verdicts(_source(context, keys.TELEMETRY_DB).source, hours)
 
     found = [
-        _check("check_crm", [crm_contract(), *crm], check_crm, settings, keys.CRM_DB, retries=retries),
-        _check(
-            "check_telemetry",
-            [telemetry_contract(), *telemetry],
-            check_telemetry,
-            settings,
-            keys.TELEMETRY_DB,
-            retries=retries,
-        ),
-        _check("check_reports", [published_claim(), *reports], check_reports, settings, retries=retries),
+        _check("check_crm", [crm_contract(), *crm], check_crm, settings, keys.CRM_DB),
+        _check("check_telemetry", [telemetry_contract(), *telemetry], check_telemetry, settings, keys.TELEMETRY_DB),
+        _check("check_reports", [published_claim(), *reports], check_reports, settings),
     ]
     if settings.rollup == "platform":
-        found.append(_check("check_roll_up", raw_claims(), check_roll_up, settings, keys.TELEMETRY_DB, retries=retries))
+        found.append(_check("check_roll_up", raw_claims(), check_roll_up, settings, keys.TELEMETRY_DB))
     return found
 
 
@@ -74,7 +67,6 @@ def _check(
     verdicts_of: Callable[[dg.AssetCheckExecutionContext, ClickHouse, Hours], list[Verdict]],
     settings: Settings,
     *sources: str,
-    retries: bool,
 ) -> dg.AssetChecksDefinition:
     """One step that evaluates all claims on an asset, on the hours of the run."""
 
@@ -84,7 +76,6 @@ def _check(
         required_resource_keys={keys.CLICKHOUSE, *sources},
         can_subset=True,
         pool=keys.POOL,
-        retry_policy=RETRY_POLICY if retries else None,
     )
     def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         hours = hours_of_run(context.run.tags, settings)

@@ -16,9 +16,6 @@ from bionicpro_assets.hours import PARTITION_KEY_FORMAT, contiguous, floor_hour,
 # A backfill of a year is 53 runs: each small enough to be repeated, large enough that starting it costs little.
 HOURS_PER_BACKFILL_RUN = 168
 
-# Of every step that may go well later.
-RETRY_POLICY = dg.RetryPolicy(max_retries=3, delay=120)
-
 AssetDecorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 
 
@@ -59,7 +56,7 @@ class Hourly:
         return {
             "partitions_def": self.partitions,
             "backfill_policy": dg.BackfillPolicy.multi_run(HOURS_PER_BACKFILL_RUN),
-            "retry_policy": RETRY_POLICY if self.retries else None,
+            "retry_policy": dg.RetryPolicy(max_retries=3, delay=120) if self.retries else None,
             "pool": POOL,
         }
 

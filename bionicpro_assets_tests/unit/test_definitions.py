@@ -130,7 +130,7 @@ def test_partitions_are_utc_hours_up_to_the_open_one(settings):
 def test_failed_steps_are_tried_three_times_two_minutes_apart(settings):
     job = build_definitions(settings()).resolve_job_def(keys.JOB)
     policies = [node.definition.retry_policy for node in job.nodes]
-    assert [(p.max_retries, p.delay) for p in policies] == [(3, 120)] * 8, "four assets and their checks"
+    assert [(p.max_retries, p.delay) for p in policies] == [(3, 120)] * 4
 
 
 @pytest.mark.parametrize(
