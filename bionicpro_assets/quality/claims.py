@@ -196,16 +196,22 @@ def _of_the_mart(settings: Settings) -> list[Claim]:
 
 def _values(table: str, *, blocking: bool) -> list[Claim]:
     """Claims on single values. In telemetry they are found and set aside; in the mart there must be none."""
+    missing = {"zero_is_missing": int(table == MART)}
     return [
-        # By the contract a count that the source doesn't have is 0 in the mart: no reason to hold an hour back.
-        Claim(table, "successful_within_movements", "No more movements succeeded than there were."),
+        Claim(
+            table,
+            "successful_within_movements",
+            "No more movements succeeded than there were.",
+            blocking=blocking,
+            parameters=missing,
+        ),
         Claim(table, "percentages_within_0_and_100", "Every percentage is between 0 and 100.", blocking=blocking),
         Claim(
             table,
             "minimum_average_maximum_in_order",
             "A minimum isn't above its average, and an average isn't above its maximum.",
             blocking=blocking,
-            parameters={"zero_is_missing": int(table == MART)},
+            parameters=missing,
         ),
         Claim(table, "values_possible", "No count or time is negative, and all are numbers.", blocking=blocking),
     ]

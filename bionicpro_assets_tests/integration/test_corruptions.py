@@ -307,7 +307,7 @@ def test_rows_changed_behind_the_journal(emptied):
     impersonal(verdict)
 
 
-COUNTS: list[Any] = [0, 1, 2**31, 2**32 - 1]
+COUNTS: list[Any] = [None, 0, 1, 2**31, 2**32 - 1]
 TIMES: list[Any] = [None, 0, 1, 2**24 + 1, 2**32 - 1]
 LEVELS: list[Any] = [None, 0, 1, 33, 100]
 DEGREES: list[Any] = [None, -40.0, -0.0, 0.0, 0.005, 1e30, 3.4e38, -3.4e38]
