@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bionicpro_assets.hours import floor_hour, hour_range
+from bionicpro_assets.quality.stored import published_verdict
 
 OPEN = floor_hour(datetime.now(UTC))
 FIRST, SECOND = OPEN - timedelta(hours=2), OPEN - timedelta(hours=1)
@@ -160,6 +161,16 @@ def test_the_hour_that_autumn_repeats_is_two_rows(platform, sources, monkeypatch
         "SELECT report_hour, movements_count FROM reports.user_prosthesis_stats ORDER BY movements_count"
     )
     assert rows == [(2, 10), (2, 11)]
+    # Each of the two alone: readers tell them apart by nothing, the platform must.
+    for i in range(2):
+        hour = first + timedelta(hours=i)
+        sources.add_hour("C1", hour, movements_count=20 + i)
+        platform.load(hour, hour)
+        assert published_verdict(platform.clickhouse, [hour]).passed
+    platform.clickhouse.command(
+        "ALTER TABLE storage.user_prosthesis_stats DELETE WHERE movements_count = 21 SETTINGS mutations_sync = 1"
+    )
+    assert not published_verdict(platform.clickhouse, [hour]).passed
 
 
 def test_rollup_and_report_from_raw_rows(platform, sources, monkeypatch):
