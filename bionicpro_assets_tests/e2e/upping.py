@@ -60,6 +60,11 @@ def until(what: str, seconds: float, probe: Callable[[], T | None], every: float
     pytest.fail(f"{what}: not within {seconds:.0f} s")
 
 
+AUTOMATION = """{ repositoryOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "bionicpro_assets"}) { ... on Repository {
+        sensors { id sensorState { status } } schedules { id scheduleState { status } } } } }"""
+
+
 @dataclass(frozen=True)
 class Up:
     """A running `bionicpro up`."""
@@ -83,6 +88,18 @@ class Up:
         with urllib.request.urlopen(request, timeout=30) as answer:
             (found,) = json.load(answer)["data"].values()
         return found
+
+    def silence(self) -> None:
+        """Turn schedules and sensors off, for good: only what a test launches runs."""
+        found = self.graphql(AUTOMATION)
+        for sensor in found["sensors"]:
+            self.graphql(f'mutation {{ stopSensor(id: "{sensor["id"]}") {{ __typename }} }}')
+        for schedule in found["schedules"]:
+            self.graphql(f'mutation {{ stopRunningSchedule(id: "{schedule["id"]}") {{ __typename }} }}')
+        now = self.graphql(AUTOMATION)
+        states = [s["sensorState"]["status"] for s in now["sensors"]]
+        states += [s["scheduleState"]["status"] for s in now["schedules"]]
+        assert set(states) == {"STOPPED"}, now
 
     def launch(self, tags: dict[str, str]) -> str:
         """Ask for a run of the job; its number."""
