@@ -103,10 +103,16 @@ def window(settings: Settings, first: str | None, last: str | None, now: datetim
     return hour_range(since, until)
 
 
-def load_hours(settings: Settings, hours: Sequence[datetime], crm_config: Mapping[str, Any] | None = None) -> None:
+def load_hours(
+    settings: Settings,
+    hours: Sequence[datetime],
+    crm_config: Mapping[str, Any] | None = None,
+    *,
+    say_doubts: bool = True,
+) -> None:
     """Run the job over the hours, a long window in several runs; progress while it works.
 
-    `crm_config` is the run config of the CRM extract.
+    `crm_config` is the run config of the CRM extract; `say_doubts`, whether to print what the checks find.
 
     Raises:
         PlatformError: A run failed; those before it stand.
@@ -128,7 +134,7 @@ def load_hours(settings: Settings, hours: Sequence[datetime], crm_config: Mappin
                         ]
                     )
                 )
-            for doubt in outcome.doubts:
+            for doubt in outcome.doubts if say_doubts else ():
                 progress.console.print(f"  [yellow]![/yellow] {doubt}", highlight=False)
             progress.advance(task, len(chunk))
             progress.console.print(f"Loaded {describe(chunk)} in {time.monotonic() - began:.1f} s, run {run_id}.")
