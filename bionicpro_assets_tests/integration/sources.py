@@ -1,13 +1,14 @@
 """Source databases to write rows into, and what SQL on them says the mart must hold."""
 
 import struct
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import psycopg2
@@ -74,6 +75,31 @@ def execute(url: str, statement: str, parameters: Any = None, *, autocommit: boo
         if not autocommit:
             connection.commit()
         return rows
+
+
+@contextmanager
+def reader_of(admin: str, granted: Mapping[PostgresSource, str]) -> Iterator[str]:
+    """A login that may read one view in each database, as `schema.view`.
+
+    Roles belong to the server, which tests share: this one has a name of its own, and is gone afterwards.
+    """
+    name = f"reader_{uuid4().hex[:12]}"
+    execute(admin, f"CREATE ROLE {name} LOGIN", autocommit=True)
+    try:
+        for source, view in granted.items():
+            schema = view.partition(".")[0]
+            execute(source.url, f"GRANT USAGE ON SCHEMA {schema} TO {name}; GRANT SELECT ON {view} TO {name}")
+        yield name
+    finally:
+        for source in granted:
+            execute(source.url, f"DROP OWNED BY {name}")
+        execute(admin, f"DROP ROLE {name}", autocommit=True)
+
+
+def as_user(source: PostgresSource, user: str) -> PostgresSource:
+    """The same database as somebody else."""
+    assert "postgres:@" in source.url
+    return replace(source, url=source.url.replace("postgres:@", f"{user}@"))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import pytest
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.extract.changes import hour_states, hour_states_between, states_of
-from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.late.cursor import Cursor
@@ -22,7 +21,7 @@ from bionicpro_assets.late.find import Finder
 from bionicpro_assets.runs import ask_tags, hours_of_run
 from bionicpro_assets.settings import Settings
 from bionicpro_assets_tests.integration.platform import Platform
-from bionicpro_assets_tests.integration.sources import execute
+from bionicpro_assets_tests.integration.sources import Sources, as_user, reader_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 NOW = datetime.now(UTC)
@@ -459,35 +458,23 @@ def test_a_source_that_cant_be_reached_fails_the_tick_and_keeps_the_cursor(daemo
 
 def test_users_who_may_read_two_views_only(daemon, deployed, monkeypatch):
     """As in the field: no index of ours, Moscow time, averages rounded in the view."""
-    for source, setting, view in (
-        (deployed.crm, "BIONICPRO_CRM_DB_URL", "crm.v_customer_prosthesis"),
-        (deployed.telemetry, "BIONICPRO_TELEMETRY_DB_URL", "telemetry.v_hourly_telemetry"),
-    ):
-        execute(deployed.admin, "DROP ROLE IF EXISTS viewer; CREATE ROLE viewer LOGIN", autocommit=True) if (
-            setting == "BIONICPRO_CRM_DB_URL"
-        ) else None
-        execute(source.url, f"GRANT USAGE ON SCHEMA {view.split('.')[0]} TO viewer; GRANT SELECT ON {view} TO viewer")
-        monkeypatch.setenv(setting, source.url.replace("postgres:@", "viewer:@"))
-    platform = Platform(
-        type(deployed)(
-            *(
-                PostgresSource(s.name, s.url.replace("postgres:@", "viewer:@"), s.setting)
-                for s in (deployed.crm, deployed.telemetry)
-            ),
-            deployed.admin,
-        ),
-        daemon.platform.clickhouse,
-        daemon.platform.instance,
-    )
-    daemon.platform = platform
-    deployed.add_wearer("C1", "anna")
-    deployed.add_hour("C1", ago(hours=9))
-    platform.load(ago(hours=9), OPEN)
-    assert daemon.tick().skip_message == "No hour is late."
-    deployed.add_hour("C1", ago(hours=9), movements_count=5)
-    deployed.add_hour("C1", ago(hours=7))
-    assert daemon.settle() == 2
-    assert platform.mart() == deployed.expected_mart(ago(hours=9), OPEN)
+    views = {deployed.crm: "crm.v_customer_prosthesis", deployed.telemetry: "telemetry.v_hourly_telemetry"}
+    with reader_of(deployed.admin, views) as reader:
+        crm, telemetry = as_user(deployed.crm, reader), as_user(deployed.telemetry, reader)
+        monkeypatch.setenv("BIONICPRO_CRM_DB_URL", crm.url)
+        monkeypatch.setenv("BIONICPRO_TELEMETRY_DB_URL", telemetry.url)
+        platform = Platform(
+            Sources(crm, telemetry, deployed.admin), daemon.platform.clickhouse, daemon.platform.instance
+        )
+        daemon.platform = platform
+        deployed.add_wearer("C1", "anna")
+        deployed.add_hour("C1", ago(hours=9))
+        platform.load(ago(hours=9), OPEN)
+        assert daemon.tick().skip_message == "No hour is late."
+        deployed.add_hour("C1", ago(hours=9), movements_count=5)
+        deployed.add_hour("C1", ago(hours=7))
+        assert daemon.settle() == 2
+        assert platform.mart() == deployed.expected_mart(ago(hours=9), OPEN)
 
 
 def reject(daemon, hour, *chips):

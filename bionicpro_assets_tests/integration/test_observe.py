@@ -9,7 +9,7 @@ from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.settings import Settings
-from bionicpro_assets_tests.integration.sources import execute
+from bionicpro_assets_tests.integration.sources import as_user, execute, reader_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 HOUR = floor_hour(datetime.now(UTC))
@@ -82,19 +82,19 @@ def test_empty_tables_are_observed_too(configured, instance):
 
 def test_users_who_may_read_the_two_views_only(deployed, instance, monkeypatch):
     """And a database without raw rows."""
-    execute(deployed.admin, "DROP ROLE IF EXISTS looker; CREATE ROLE looker LOGIN", autocommit=True)
-    for source, setting, view in (
-        (deployed.crm, "BIONICPRO_CRM_DB_URL", "crm.v_customer_prosthesis"),
-        (deployed.telemetry, "BIONICPRO_TELEMETRY_DB_URL", "telemetry.v_hourly_telemetry"),
-    ):
-        execute(source.url, f"GRANT USAGE ON SCHEMA {view.split('.')[0]} TO looker; GRANT SELECT ON {view} TO looker")
-        monkeypatch.setenv(setting, source.url.replace("postgres:@", "looker:@"))
     monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", "http://127.0.0.1:1/reports")
     monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
     deployed.add_wearer("C1", "anna")
     deployed.add_wearer(None, "boris", status="sold")
     deployed.add_hour("C1", HOUR)
-    found = observe(instance)
+    views = {deployed.crm: "crm.v_customer_prosthesis", deployed.telemetry: "telemetry.v_hourly_telemetry"}
+    with reader_of(deployed.admin, views) as reader:
+        for source, setting in (
+            (deployed.crm, "BIONICPRO_CRM_DB_URL"),
+            (deployed.telemetry, "BIONICPRO_TELEMETRY_DB_URL"),
+        ):
+            monkeypatch.setenv(setting, as_user(source, reader).url)
+        found = observe(instance)
     assert set(found) == set(SOURCES)
     assert found[keys.CUSTOMERS]["dagster/row_count"] == 1, "the view shows active prostheses only"
     for metadata in found.values():

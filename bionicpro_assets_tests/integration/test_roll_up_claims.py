@@ -1,6 +1,5 @@
 """The claims on the roll-up: the raw rows of PostgreSQL against what they were rolled up to."""
 
-import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +8,7 @@ from bionicpro_assets.extract.telemetry import roll_up
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.quality.evaluate import Verdict
 from bionicpro_assets.quality.source_claims import raw_claims, raw_verdicts
-from bionicpro_assets_tests.integration.sources import execute, source_for
+from bionicpro_assets_tests.integration.sources import as_user, reader_of
 from bionicpro_assets_tests.quality.corruptions import RAW, short_name
 
 OPEN = floor_hour(datetime.now(UTC))
@@ -57,25 +56,14 @@ def test_an_open_hour_is_not_compared_with_its_raw_rows(sources):
 
 
 def test_raw_rows_that_may_not_be_read_are_a_warning_that_says_what_to_grant(sources, postgres_server):
-    execute(postgres_server, "CREATE ROLE viewer LOGIN PASSWORD 'viewer'", autocommit=True)
-    try:
-        sources.in_telemetry(
-            "GRANT USAGE ON SCHEMA telemetry TO viewer; GRANT SELECT ON telemetry.v_hourly_telemetry TO viewer"
-        )
-        url = re.sub(r"//[^@/]*@", "//viewer:viewer@", sources.telemetry.url)
-        viewer = source_for(
-            url.replace(url.split("/")[3].split("?")[0], "crm_db", 1), "telemetry", url.split("/")[3].split("?")[0]
-        )
-        verdicts = raw_verdicts(viewer, [SECOND])
+    with reader_of(postgres_server, {sources.telemetry: "telemetry.v_hourly_telemetry"}) as reader:
+        verdicts = raw_verdicts(as_user(sources.telemetry, reader), [SECOND])
         assert [v.claim.name for v in verdicts] == [c.name for c in raw_claims()]
         for verdict in verdicts:
             assert verdict.failing == [SECOND]
             assert verdict.claim.severity == "WARN"
             assert "grant SELECT on telemetry.raw_telemetry" in str(verdict)
-            assert "viewer:" not in str(verdict)
-    finally:
-        sources.in_telemetry("DROP OWNED BY viewer")
-        execute(postgres_server, "DROP ROLE viewer", autocommit=True)
+            assert f"{reader}@" not in str(verdict)
 
 
 def test_the_roll_up_is_checked_in_the_job(clean_environment, platform, sources):
