@@ -42,7 +42,17 @@ def run_init(targets: Sequence[str]) -> None:
                 case _:
                     with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
                         applied = apply_clickhouse_schema(clickhouse)
-            console.print(f"{target}: {len(applied)} files of sql/{target}/schema applied.")
+            console.print(f"{target}: {_files(applied)} of sql/{target}/schema applied.")
+
+
+def _files(applied: Sequence[str]) -> str:
+    match len(applied):
+        case 0:
+            return "up to date, nothing"
+        case 1:
+            return f"{applied[0]}"
+        case many:
+            return f"{many} files"
 
 
 def _source(settings: Settings, name: str, setting: str) -> PostgresSource:
