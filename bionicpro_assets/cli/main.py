@@ -171,6 +171,20 @@ def status() -> None:
         run_status(datetime.now(UTC))
 
 
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a finding, for scripts.")] = False,
+) -> None:
+    """Look at everything that must be right, and say what to do where it isn't. Status 1 if there is a problem.
+
+    Settings, databases, rights, clocks, disk, tables, the hours of the last day, the daemon, the queue, the last runs.
+    """
+    from bionicpro_assets.cli.doctor import run_doctor
+
+    with _said():
+        run_doctor(datetime.now(UTC), as_json=json)
+
+
 alerts = typer.Typer(help="Messages about failed runs, failed checks and stale assets.", no_args_is_help=True)
 app.add_typer(alerts, name="alerts")
 
