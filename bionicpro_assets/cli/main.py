@@ -148,6 +148,24 @@ def verify(
 
 
 @app.command()
+def compare(
+    other: Annotated[str, typer.Option("--with", help="The other table in the same ClickHouse, as database.table.")],
+    first: Annotated[str | None, typer.Option("--from", help="First day, like 2026-11-24. Default: all.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a differing row, for scripts.")] = False,
+) -> None:
+    """Compare the mart with another table of the same contract: doubled, missing, changed, and why. Status 1 if so.
+
+    For moving over from the Airflow DAG: rename its table, and let both run side by side for a while.
+    bionicpro compare --with airflow.user_prosthesis_stats --from 2026-11-20
+    """
+    from bionicpro_assets.cli.compare import run_compare
+
+    with _said():
+        run_compare(other, first, last, as_json=json)
+
+
+@app.command()
 def query(
     statement: Annotated[str, typer.Argument(help="A SELECT on ClickHouse.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a row, for scripts.")] = False,
