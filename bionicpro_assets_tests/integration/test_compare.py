@@ -98,7 +98,7 @@ def test_what_is_set_aside_says_why(loaded, sources):
     loaded.load(hour, hour)
     kinds, rows = found(loaded.clickhouse)
     assert kinds == {"surplus": 1}
-    assert "successful_movements" in rows[1, "C2"].note
+    assert "more successful movements than movements" in rows[1, "C2"].note
 
 
 def test_the_repeated_hour_of_autumn(clean_environment, platform, sources, monkeypatch):
