@@ -4,12 +4,12 @@ import json
 from datetime import datetime
 
 from bionicpro_assets.cli.console import console, table
-from bionicpro_assets.cli.materialize import window
 from bionicpro_assets.defs.keys import MART, table_name
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import HOUR, describe, floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.period import period
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
 from bionicpro_assets.verify import verify
@@ -24,7 +24,7 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
         PlatformError: They differ, or can't be compared.
     """
     settings = Settings.load()
-    hours = window(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
+    hours = period(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
     with sources_running(settings), ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
         found = verify(
             PostgresSource("crm_db", settings.secret("BIONICPRO_CRM_DB_URL"), "BIONICPRO_CRM_DB_URL"),

@@ -183,7 +183,7 @@ def test_wrong_settings_are_listed_before_anything_is_done(configured, monkeypat
     [
         (["--from", "yesterday"], "'yesterday' is not an hour"),
         (["--from", "2026-11-24T08:30"], "is not a whole UTC hour"),
-        (["--from", "2026-11-24T08:00", "--to", "2026-11-24T07:00"], "is after --to"),
+        (["--from", "2026-11-24T08:00", "--to", "2026-11-24T07:00"], "is after the last one"),
         (["--from", "2020-01-01T00:00"], "BIONICPRO_PARTITIONS_START"),
         (["--to", "2100-01-01T00:00"], "hasn't begun"),
     ],
