@@ -8,7 +8,7 @@ from rich.progress import track
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.compare import KINDS, MART, Comparison, Difference, common_columns, compare_marts, days_of
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 
@@ -19,7 +19,8 @@ def run_compare(other: str, first: str | None, last: str | None, *, as_json: boo
     """Compare the mart with another table; by default all days that one of the two has.
 
     Raises:
-        PlatformError: They differ, or can't be compared.
+        AnswerError: They differ.
+        PlatformError: They can't be compared.
     """
     settings = Settings.load()
     with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
@@ -43,7 +44,7 @@ def run_compare(other: str, first: str | None, last: str | None, *, as_json: boo
     if not as_json:
         _show(count, shown, other)
     if count.kinds:
-        raise PlatformError(
+        raise AnswerError(
             f"{since} to {until}: {MART} has {count.rows} rows and {other} {count.other_rows}; {count.alike} are alike."
         )
 

@@ -17,7 +17,7 @@ from bionicpro_assets.doctor.mart import examine_clickhouse
 from bionicpro_assets.doctor.orchestration import SUBJECT as DAGSTER
 from bionicpro_assets.doctor.orchestration import examine_dagster
 from bionicpro_assets.doctor.sources import examine_crm, examine_telemetry
-from bionicpro_assets.errors import PlatformError, SettingsError
+from bionicpro_assets.errors import AnswerError, SettingsError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -31,7 +31,7 @@ def run_doctor(now: datetime, *, as_json: bool) -> None:
     """Look at everything, say what was found, and end with what is wrong.
 
     Raises:
-        PlatformError: There is at least one problem.
+        AnswerError: There is at least one problem.
     """
     findings = []
     for finding in findings_of(now):
@@ -45,7 +45,7 @@ def run_doctor(now: datetime, *, as_json: bool) -> None:
             console.print(line)
     count = Counter(finding.state for finding in findings)
     if count["problem"]:
-        raise PlatformError(f"{count['problem']} problems, {count['warning']} warnings.")
+        raise AnswerError(f"{count['problem']} problems, {count['warning']} warnings.")
     if not as_json:
         console.print(f"No problem; {count['warning']} warnings." if count["warning"] else "All is well.")
 

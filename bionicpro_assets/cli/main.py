@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError, PlatformError
 
 app = typer.Typer(
     name="bionicpro",
@@ -21,11 +21,11 @@ app = typer.Typer(
 
 
 class Failed(typer.Exit):
-    """Ends the command with status 1 after the error was said."""
+    """Ends the command after the error was said: status 1 if the answer is no, 2 if it couldn't be done at all."""
 
-    def __init__(self, message: str) -> None:
-        typer.secho(message, fg=typer.colors.RED, err=True)
-        super().__init__(1)
+    def __init__(self, error: PlatformError) -> None:
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        super().__init__(1 if isinstance(error, AnswerError) else 2)
 
 
 @app.callback()
@@ -181,12 +181,14 @@ def query(
 
 
 @app.command()
-def status() -> None:
+def status(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+) -> None:
     """What is materialised, how fresh the mart is, and how the last runs ended."""
     from bionicpro_assets.cli.status import run_status
 
     with _said():
-        run_status(datetime.now(UTC))
+        run_status(datetime.now(UTC), as_json=json)
 
 
 @app.command()
@@ -217,14 +219,14 @@ def test() -> None:
 
 
 class _said:  # noqa: N801 - reads as a word at its use
-    """Says an error of the platform in its own words, without a traceback, and ends with status 1."""
+    """Says an error of the platform in its own words, without a traceback, and ends with a status that tells."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, PlatformError):
-            raise Failed(str(error)) from None
+            raise Failed(error) from None
         if isinstance(error, KeyboardInterrupt):
             typer.secho("Stopped.", err=True)
             sys.exit(130)

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.defs.hourly import HOURS_PER_BACKFILL_RUN
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.hours import describe
 from bionicpro_assets.instance import dagster_instance, run_job
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -101,7 +101,7 @@ def load_hours(
             with _told(instance, run_id, progress):
                 outcome = run_job(settings, instance, chunk, run_id, crm_config)
             if outcome.failures:
-                raise PlatformError(
+                raise AnswerError(
                     "\n".join(
                         [
                             *outcome.failures,

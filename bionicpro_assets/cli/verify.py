@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.defs.keys import MART, table_name
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import HOUR, describe, floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -21,7 +21,8 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
     """Compare the mart with the sources; by default the closed hours of the lookback.
 
     Raises:
-        PlatformError: They differ, or can't be compared.
+        AnswerError: They differ.
+        PlatformError: They can't be compared.
     """
     settings = Settings.load()
     hours = period(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
@@ -54,4 +55,4 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
     if found.never_loaded:
         said.append(f"Never loaded: {describe(found.never_loaded)}.")
     said.append("To load hours again: bionicpro materialize --from … --to …")
-    raise PlatformError("\n".join(said))
+    raise AnswerError("\n".join(said))
