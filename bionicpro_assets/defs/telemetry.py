@@ -90,10 +90,15 @@ def hourly_rollup(hourly: Hourly, who: Literal["platform", "external"]) -> dg.As
     ) -> dg.MaterializeResult[None]:
         with clear_failure():
             rolled_up = roll_up(bionicpro_telemetry_db.source, hours_of(context))
+        if rolled_up.upkeep_problem:
+            context.log.warning(f"The partitions of raw_telemetry couldn't be looked after: {rolled_up.upkeep_problem}")
         for hour, rows in rolled_up.written.items():
             context.add_asset_metadata({"rows_changed": rows}, partition_key=partition_key(hour))
         began_at = dg.MetadataValue.timestamp(rolled_up.began_at)
-        return dg.MaterializeResult(metadata={"hours": len(rolled_up.written), ROLLED_UP_AT: began_at, **metadata})
+        outside = {"raw_rows_outside_partitions": rolled_up.outside} if rolled_up.outside else {}
+        return dg.MaterializeResult(
+            metadata={"hours": len(rolled_up.written), ROLLED_UP_AT: began_at, **outside, **metadata}
+        )
 
     return hourly_stats
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -13,6 +14,9 @@ from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import contiguous
 from bionicpro_assets.sqlfiles import sql, with_instants
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as PgCursor
 
 
 def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) -> HourlyFrame:
@@ -46,17 +50,23 @@ class RollUp:
     Attributes:
         began_at: When it began, by the database's clock: raw rows that were there by then are in it.
         written: Rows written or changed, per hour.
+        outside: Raw rows of days without a partition, counted up to 100,000; they are rolled up like all others.
+            0 where raw_telemetry isn't partitioned.
+        upkeep_problem: Why partitions could be neither made nor detached, in words; empty if nothing was wrong.
     """
 
     began_at: datetime
     written: dict[datetime, int]
+    outside: int = 0
+    upkeep_problem: str = ""
 
 
 def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> RollUp:
     """Roll raw telemetry up, hour by hour, inside PostgreSQL.
 
     Each hour is a transaction of its own, so that a failure keeps the hours done, and two roll-ups of
-    overlapping windows never wait for each other in a circle.
+    overlapping windows never wait for each other in a circle. Before the hours, the partitions of raw_telemetry are
+    looked after, where the database has the function for it; a problem with them doesn't keep hours from being done.
 
     Raises:
         SourceError: The database can't be reached, or has no function `telemetry.aggregate_hourly_stats`.
@@ -73,9 +83,28 @@ def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> RollUp:
                 cursor.execute("SELECT clock_timestamp()")
                 (began_at,) = cursor.fetchone() or (None,)
                 cursor.execute("SET lock_timeout = '60s'; SET statement_timeout = '10min'")
+                outside, problem = _keep_partitions(source, cursor)
                 for hour in hours:
                     cursor.execute(with_instants(sql("telemetry/queries/aggregate_hour.sql"), hour=hour))
                     (written[hour],) = cursor.fetchone() or (0,)
-            return RollUp(began_at.astimezone(UTC), written)
+            return RollUp(began_at.astimezone(UTC), written, outside, problem)
     except psycopg2.Error as error:
         raise source.explained(error) from error
+
+
+def _keep_partitions(source: PostgresSource, cursor: "PgCursor") -> tuple[int, str]:
+    """Rows outside the partitions, and what went wrong."""
+    import psycopg2
+
+    cursor.execute(sql("telemetry/queries/has_raw_partitions.sql"))
+    if cursor.fetchone() != (True,):
+        return 0, ""
+    try:
+        cursor.execute(sql("telemetry/queries/keep_raw_partitions.sql"))
+        _made, _detached, outside = cursor.fetchone() or (0, 0, 0)
+        return outside, ""
+    except psycopg2.OperationalError:
+        # The server is going, or short of something: the hours would say the same.
+        raise
+    except psycopg2.Error as error:
+        return 0, str(source.explained(error))

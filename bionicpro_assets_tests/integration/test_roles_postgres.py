@@ -24,6 +24,7 @@ MAY = {
     ("telemetry", "bionicpro_telemetry_reader"): {"SELECT v_hourly_telemetry"},
     ("telemetry", "bionicpro_telemetry_rollup"): {
         "ROLL UP",
+        "KEEP",
         "SELECT raw_telemetry",
         "SELECT raw_retention",
         "SELECT hourly_stats",
@@ -43,6 +44,10 @@ OTHERS = {
     "crm": {"CREATE": "CREATE TABLE crm.extra (a int)"},
     "telemetry": {
         "ROLL UP": ROLL_UP,
+        "KEEP": "SELECT telemetry.keep_raw_partitions()",
+        "MAKE": "SELECT telemetry.make_raw_partitions(now(), now())",
+        "DETACH": "SELECT telemetry.detach_raw_partitions()",
+        "ATTACH": "CREATE TABLE telemetry.raw_telemetry_9 PARTITION OF telemetry.raw_telemetry FOR VALUES FROM ('2000-01-01') TO ('2000-01-02')",
         "CREATE": "CREATE TABLE telemetry.extra (a int)",
         "REPLACE": "CREATE OR REPLACE FUNCTION telemetry.aggregate_hourly_stats(hour timestamptz) RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "NUMBERS": "SELECT nextval('telemetry.hourly_stats_id_seq')",
@@ -89,7 +94,9 @@ def attempts(source: PostgresSource, schema: str) -> Mapping[str, str]:
     relations = execute(
         source.url,
         "SELECT c.relname, c.relkind, min(a.attname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = 2 WHERE n.nspname = %s AND c.relkind IN ('r', 'v') "
+        "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = 2 WHERE n.nspname = %s AND c.relkind IN ('r', 'p', 'v') "
+        # Of the partitions, one stands for all.
+        "AND (NOT c.relispartition OR c.relname = 'raw_telemetry_default') "
         "GROUP BY 1, 2 ORDER BY 1",
         (schema,),
     )
@@ -141,7 +148,7 @@ def test_the_owner_may_do_what_the_roles_may_not(roles, schema):
     tried = attempts(source, schema)
     owner = execute(source.url, "SELECT current_user")[0][0]
     impossible = {
-        n for n in tried if n.startswith(("INSERT", "UPDATE", "DELETE", "TRUNCATE")) and n.endswith("prosthesis")
+        n for n in tried if n.startswith(("INSERT", "UPDATE", "DELETE", "TRUNCATE")) and n.endswith(("prosthesis", "partitions"))
     }
     impossible |= {n for n in tried if n.startswith("TRUNCATE v_")}
     # These come as far as the table's constraints, which is past its privileges.

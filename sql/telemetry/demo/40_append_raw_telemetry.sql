@@ -7,6 +7,9 @@ RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     added bigint;
 BEGIN
+    -- The demo begins in the past, for which no roll-up has made partitions.
+    PERFORM telemetry.make_raw_partitions(since, until);
+
     INSERT INTO telemetry.raw_telemetry (
         chip_id, "timestamp", myo_channel_1, myo_channel_2, myo_channel_3, myo_channel_4,
         movement_type, movement_intensity, response_time_ms, movement_success,

@@ -32,3 +32,13 @@ BEGIN
     END IF;
 END
 $$;
+
+-- The partitions of raw_telemetry are made ahead, and by the owner's setting detached, before every roll-up. Nothing can be
+-- chosen by the caller: how long rows are kept stands in raw_retention, which this role can only read.
+DO $$
+BEGIN
+    IF to_regprocedure('telemetry.keep_raw_partitions()') IS NOT NULL THEN
+        GRANT EXECUTE ON FUNCTION telemetry.keep_raw_partitions() TO bionicpro_telemetry_rollup;
+    END IF;
+END
+$$;

@@ -1,5 +1,8 @@
+-- A partition a UTC day, made ahead by keep_raw_partitions. A reading that comes days late lies in its own day, so
+-- that an hour costs the pages of one day at most, however much is kept, and old days leave without a DELETE. A table
+-- of an earlier version isn't touched by this file, and works as it did; sql/telemetry/migrate/ turns it into this one.
 CREATE TABLE IF NOT EXISTS telemetry.raw_telemetry (
-    telemetry_id       bigserial        PRIMARY KEY,
+    telemetry_id       bigserial        NOT NULL,
     chip_id            varchar(64)      NOT NULL,
     "timestamp"        timestamptz      NOT NULL,
     myo_channel_1      double precision,
@@ -27,8 +30,21 @@ CREATE TABLE IF NOT EXISTS telemetry.raw_telemetry (
     warning_flags      integer          DEFAULT 0,
     firmware_version   varchar(20),
     session_id         uuid,
-    created_at         timestamptz      DEFAULT now()
-);
+    created_at         timestamptz      DEFAULT now(),
+    -- A key of a partitioned table must hold what it is partitioned by.
+    PRIMARY KEY (telemetry_id, "timestamp")
+) PARTITION BY RANGE ("timestamp");
+
+-- Readings of days that have no partition: a chip with a wrong clock, a day whose partition was detached, or a day
+-- that nobody made a partition for in time. Nothing is refused, and nothing is lost.
+DO $$
+BEGIN
+    IF (SELECT relkind = 'p' FROM pg_class WHERE oid = 'telemetry.raw_telemetry'::regclass) THEN
+        CREATE TABLE IF NOT EXISTS telemetry.raw_telemetry_default
+            PARTITION OF telemetry.raw_telemetry DEFAULT;
+    END IF;
+END
+$$;
 
 -- The roll-up reads one hour of all chips. Rows arrive in time order, so an hour lies in
 -- neighbouring pages and a BRIN index finds it at a thousandth of a btree's size and

@@ -4,13 +4,17 @@
 -- Averages of floating-point columns are taken over whole millionths of the unit. A sum
 -- of floats depends on the order of the rows, and so on the plan: the last bits would
 -- differ from run to run and updated_at would move for nothing. Sums of whole numbers
--- below 2^53 are exact in double precision in any order, and cost about as much as the
--- plain averages, where sums of numeric triple the time of the whole roll-up. Averages of
--- integer columns are exact in PostgreSQL as they are.
+-- below 2^53 are exact in double precision in any order, where sums of numeric triple the
+-- time of the whole roll-up. A sum and a count cost less than avg(), which also keeps the
+-- squares. Averages of integer columns are exact in PostgreSQL as they are.
+--
+-- The hour is counted into a temporary table first: a statement that also writes is never
+-- spread over several processes, and counting is nearly all of the work.
 --
 -- It runs with its owner's rights: who may call it needs none on the tables, and can change
 -- hourly_stats in no other way. The search path is fixed, or a caller could put a table or a
--- function of its own in the way of the ones meant here.
+-- function of its own in the way of the ones meant here. CREATE fails if the caller has made a
+-- temporary table of that name, with a trigger on it.
 CREATE OR REPLACE FUNCTION telemetry.aggregate_hourly_stats(hour timestamptz) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, telemetry, pg_temp AS $$
 DECLARE
@@ -31,36 +35,45 @@ BEGIN
     -- start of the transaction and may lie before a change made while this one waited.
     stamp := clock_timestamp();
 
-    -- One statement, hence one snapshot: a purge that commits meanwhile is seen with its
-    -- new kept_since or not at all, never as an hour that lost its raw rows.
+    SELECT begins >= kept_since INTO is_kept FROM telemetry.raw_retention;
+    IF is_kept IS NOT TRUE THEN
+        RAISE NOTICE 'hour % lies before raw_retention.kept_since: its statistics stay as they are',
+            begins AT TIME ZONE 'UTC';
+        RETURN 0;
+    END IF;
+
+    CREATE TEMPORARY TABLE hour_counted_afresh ON COMMIT DROP AS
+    SELECT
+        chip_id,
+        count(movement_type)::integer AS movements_count,
+        (count(*) FILTER (WHERE movement_type IS NOT NULL AND movement_success))::integer
+            AS successful_movements,
+        avg(response_time_ms)::double precision AS avg_response_time,
+        min(response_time_ms) AS min_response_time,
+        max(response_time_ms) AS max_response_time,
+        avg(battery_level)::double precision AS avg_battery_level,
+        min(battery_level) AS min_battery_level,
+        max(battery_level) AS max_battery_level,
+        sum(round(actuator_temp * 1e6)) / nullif(count(actuator_temp), 0) / 1e6 AS avg_actuator_temp,
+        max(actuator_temp) AS max_actuator_temp,
+        count(error_code)::integer AS error_count,
+        (count(*) FILTER (WHERE warning_flags > 0))::integer AS warning_count,
+        sum(round(1e6 * sqrt(
+            coalesce(myo_channel_1 * myo_channel_1, 0)
+            + coalesce(myo_channel_2 * myo_channel_2, 0)
+            + coalesce(myo_channel_3 * myo_channel_3, 0)
+            + coalesce(myo_channel_4 * myo_channel_4, 0)))) / count(*) / 1e6 AS avg_myo_amplitude,
+        avg(connection_quality)::double precision AS avg_connection_quality
+    FROM telemetry.raw_telemetry
+    WHERE "timestamp" >= begins AND "timestamp" < ends
+    GROUP BY chip_id;
+
+    -- Retention is asked again: kept_since only moves forward, and before rows are purged. An
+    -- hour that is still kept here had all its rows when it was counted.
     WITH retention AS (
         SELECT begins >= kept_since AS is_kept FROM telemetry.raw_retention
     ), fresh AS (
-        SELECT
-            chip_id,
-            count(movement_type)::integer AS movements_count,
-            (count(*) FILTER (WHERE movement_type IS NOT NULL AND movement_success))::integer
-                AS successful_movements,
-            avg(response_time_ms)::double precision AS avg_response_time,
-            min(response_time_ms) AS min_response_time,
-            max(response_time_ms) AS max_response_time,
-            avg(battery_level)::double precision AS avg_battery_level,
-            min(battery_level) AS min_battery_level,
-            max(battery_level) AS max_battery_level,
-            avg(round(actuator_temp * 1e6)) / 1e6 AS avg_actuator_temp,
-            max(actuator_temp) AS max_actuator_temp,
-            count(error_code)::integer AS error_count,
-            (count(*) FILTER (WHERE warning_flags > 0))::integer AS warning_count,
-            avg(round(1e6 * sqrt(
-                coalesce(myo_channel_1 * myo_channel_1, 0)
-                + coalesce(myo_channel_2 * myo_channel_2, 0)
-                + coalesce(myo_channel_3 * myo_channel_3, 0)
-                + coalesce(myo_channel_4 * myo_channel_4, 0)))) / 1e6 AS avg_myo_amplitude,
-            avg(connection_quality)::double precision AS avg_connection_quality
-        FROM telemetry.raw_telemetry
-        WHERE "timestamp" >= begins AND "timestamp" < ends
-          AND (SELECT r.is_kept FROM retention r)
-        GROUP BY chip_id
+        SELECT * FROM pg_temp.hour_counted_afresh WHERE (SELECT r.is_kept FROM retention r)
     ), vanished AS (
         DELETE FROM telemetry.hourly_stats s
         WHERE s.hour_start = begins
@@ -106,13 +119,9 @@ BEGIN
                EXCLUDED.avg_myo_amplitude, EXCLUDED.avg_connection_quality)
         RETURNING 1
     )
-    SELECT (SELECT r.is_kept FROM retention r), (SELECT count(*) FROM upserted)
-    INTO is_kept, written;
+    SELECT count(*) FROM upserted INTO written;
 
-    IF is_kept IS NOT TRUE THEN
-        RAISE NOTICE 'hour % lies before raw_retention.kept_since: its statistics stay as they are',
-            begins AT TIME ZONE 'UTC';
-    END IF;
+    DROP TABLE pg_temp.hour_counted_afresh;
     RETURN written;
 END
 $$;
