@@ -27,7 +27,9 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
         settings: The settings.
         retries: Whether failed steps are tried again; without, a person at a terminal needn't wait for it.
     """
-    hourly = Hourly(settings.partitions_start, retries, timedelta(minutes=settings.fresh_minutes))
+    hourly = Hourly(
+        settings.partitions_start, retries, timedelta(minutes=settings.fresh_minutes), settings.hours_per_run
+    )
     clickhouse = clickhouse_resources()
     rollup = hourly_rollup(hourly, settings.rollup)
     assets = dg.Definitions(

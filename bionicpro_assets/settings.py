@@ -85,6 +85,13 @@ class Settings(BaseSettings):
         alias="ETL_BATCH_SIZE",
         description="Rows in one Arrow batch on the way to ClickHouse",
     )
+    hours_per_run: int = Field(
+        720,
+        ge=1,
+        le=8784,
+        alias="BIONICPRO_HOURS_PER_RUN",
+        description="Hours in one run of a backfill or of a long load; a run should end well within half an hour",
+    )
     partitions_start: Hour = Field(
         datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
         alias="BIONICPRO_PARTITIONS_START",

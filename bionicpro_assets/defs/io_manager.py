@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.keys import table_name
-from bionicpro_assets.defs.metadata import publication_metadata
+from bionicpro_assets.defs.metadata import publication_metadata, table_metadata
 from bionicpro_assets.defs.resources import ClickHouseResource
 from bionicpro_assets.defs.verdicts import tell_blocked
 from bionicpro_assets.errors import DataError
@@ -57,11 +57,11 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
             context.log.warning(
                 f"{name}: of {describe(publication.superseded)} a newer read was published meanwhile and stays visible."
             )
+        context.add_output_metadata(publication_metadata(table, obj, publication, rows_in_table))
         lineage = (context.definition_metadata or {}).get("dagster/column_lineage")
-        context.add_output_metadata(
-            publication_metadata(table, obj, publication, rows_in_table)
-            | ({"dagster/column_lineage": lineage} if lineage is not None else {})
-        )
+        described = table_metadata(table, obj) | ({"dagster/column_lineage": lineage} if lineage is not None else {})
+        # An output context adds metadata to all its partitions, and a step's to one.
+        context.step_context.add_asset_metadata(described, context.asset_key, context.asset_partition_keys[-1])
 
     def load_input(self, context: dg.InputContext) -> HourlyFrame:
         """The visible rows of the partitions that the run needs."""
