@@ -130,10 +130,20 @@ def _publish_once(
     commits = dict.fromkeys(changed, number) | {hour: unchanged[hour] for hour in unchanged}
     if before_commit is not None:
         before_commit(commits)
-    checksums = table.checksums(clickhouse, commits)
+    stored = table.stored_totals(clickhouse, commits)
+    checksums = stored.checksums
     journal = pl.DataFrame(
         [
-            (name, hour, commits[hour], frame.read_at[hour], started_at, counts[hour], checksums.get(hour, 0), run_id)
+            (
+                name,
+                hour,
+                commits[hour],
+                frame.read_at[hour],
+                started_at,
+                counts[hour],
+                checksums.get(hour, 0),
+                run_id,
+            )
             for hour in frame.hours
         ],
         schema=JOURNAL_SCHEMA,
@@ -142,7 +152,7 @@ def _publish_once(
     # One batch is one block. As a stream, like the rows: the driver's insert() sends a block again by itself when the
     # answer is lost, and the commit would be journalled twice.
     clickhouse.insert_arrow_stream(JOURNAL, journal.columns, arrow_stream(journal, journal.height))
-    current = check_parity(clickhouse, table, frame.hours)
+    current = check_parity(clickhouse, table, frame.hours, (commits, stored))
     superseded = [hour for hour in frame.hours if current[hour].number != commits[hour]]
     return Publication(number, rows.height, int(rows.estimated_size()), counts, sorted(unchanged), superseded)
 

@@ -17,6 +17,7 @@ from bionicpro_assets.sqlfiles import sql
 STORAGE = "storage"
 JOURNAL = f"{STORAGE}.publications"
 BOOKKEEPING = ("publication", "written_at")
+UINT64 = 2**64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Rows of the publications named by two parallel arrays, one publication an hour. The zone must be the column's:
@@ -43,6 +44,19 @@ class Current:
     row_count: int
     checksum: int
     run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTotals:
+    """What is stored of some publications.
+
+    Attributes:
+        checksums: Of every hour that has rows, the sum of cityHash64 over all columns.
+        visible: Row count and checksum of what readers can see, by what they tell hours apart by.
+    """
+
+    checksums: Mapping[datetime, int]
+    visible: Mapping[tuple[Any, ...], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +148,24 @@ class HourlyTable:
         frame = clickhouse.frame(f"SELECT {columns} FROM {self.name} WHERE {where}", parameters)  # noqa: S608 - own names
         return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
 
-    def checksums(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> dict[datetime, int]:
-        """ClickHouse's checksum of every hour that has rows: the sum of cityHash64 over all columns."""
-        hashed = _hash([c.name for c in self.columns])
+    def stored_totals(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> StoredTotals:
+        """What ClickHouse has stored of these publications, by count and checksum, in one pass."""
+        by = self._readers_hour()
         _, rows = clickhouse.rows(
-            f"SELECT toUnixTimestamp(hour_start), {hashed} FROM {self.storage} "  # noqa: S608 - own names
-            f"WHERE {self._partitions()} AND {PINNED} GROUP BY hour_start",
+            f"SELECT toUnixTimestamp(hour_start), {_hash([c.name for c in self.columns])}, "  # noqa: S608 - own names
+            f"{', '.join(by)}, count(), {_hash(self.public_columns)} FROM {self.storage} "
+            f"WHERE {self._partitions()} AND {PINNED} GROUP BY hour_start, {', '.join(by)}",
             _pinned(publications),
         )
-        return {datetime.fromtimestamp(seconds, UTC): checksum for seconds, checksum in rows}
-
-    def stored_totals(
-        self, clickhouse: ClickHouse, publications: Mapping[datetime, int]
-    ) -> dict[tuple[Any, ...], tuple[int, int]]:
-        """Row count and checksum of what readers can see, on the stored rows of these publications."""
-        return self._totals(clickhouse, self.storage, f"{self._partitions()} AND {PINNED}", _pinned(publications))
+        checksums: dict[datetime, int] = {}
+        seen: dict[tuple[Any, ...], tuple[int, int]] = {}
+        for seconds, checksum, *key, count, visible in rows:
+            hour = datetime.fromtimestamp(seconds, UTC)
+            checksums[hour] = (checksums.get(hour, 0) + checksum) % UINT64
+            # Two hours that readers can't tell apart, as when clocks are set back, are one to them.
+            counted, summed = seen.get(tuple(key), (0, 0))
+            seen[tuple(key)] = counted + count, (summed + visible) % UINT64
+        return StoredTotals(checksums, seen)
 
     def answered_totals(
         self, clickhouse: ClickHouse, hours: Sequence[datetime]
@@ -178,13 +195,19 @@ class HourlyTable:
     def _totals(
         self, clickhouse: ClickHouse, relation: str, where: str, parameters: Mapping[str, Any]
     ) -> dict[tuple[Any, ...], tuple[int, int]]:
-        by = ["toUnixTimestamp(hour_start)"] if "hour_start" in self.public_columns else ["report_date", "report_hour"]
+        by = self._readers_hour()
         _, rows = clickhouse.rows(
             f"SELECT {', '.join(by)}, count(), {_hash(self.public_columns)} FROM {relation} "  # noqa: S608 - own names
             f"WHERE {where} GROUP BY {', '.join(by)}",
             parameters,
         )
         return {tuple(key): (count, checksum) for *key, count, checksum in rows}
+
+    def _readers_hour(self) -> list[str]:
+        """What readers tell hours apart by."""
+        return (
+            ["toUnixTimestamp(hour_start)"] if "hour_start" in self.public_columns else ["report_date", "report_hour"]
+        )
 
     def _partitions(self) -> str:
         """A condition that ClickHouse prunes partitions by. A zone's date is at most a day from UTC's."""
@@ -197,7 +220,11 @@ class HourlyTable:
 
 
 def _columns(clickhouse: ClickHouse, database: str, table: str) -> Sequence[Sequence[Any]]:
-    return clickhouse.rows(sql("clickhouse/queries/columns.sql"), {"database": database, "table": table})[1]
+    name = f"{database}.{table}"
+    if not clickhouse.columns.get(name):
+        _, found = clickhouse.rows(sql("clickhouse/queries/columns.sql"), {"database": database, "table": table})
+        clickhouse.columns[name] = found
+    return clickhouse.columns[name]
 
 
 def _pinned(publications: Mapping[datetime, int]) -> dict[str, Any]:

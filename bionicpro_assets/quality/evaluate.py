@@ -1,7 +1,8 @@
 """Evaluating claims in ClickHouse: on the rows that readers see, or on rows that are written and not yet visible."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -92,23 +93,62 @@ def evaluate(
     Raises:
         ClickHouseError: ClickHouse can't be read.
     """
-    tables: dict[str, HourlyTable] = {}
+    every = {"now": int((now or datetime.now(UTC)).timestamp())}
+    window = _Window(clickhouse, hours, staged or {}, every)
     verdicts = []
-    window = _window(hours) | {"now": int((now or datetime.now(UTC)).timestamp())}
     for claim in claims:
-        query, parameters = sql(claim.file), {**window, **claim.parameters}
-        for placeholder, name in {":rows": claim.table, **OTHERS}.items():
-            if placeholder not in query:
-                continue
-            if name not in tables:
-                tables[name] = HourlyTable.of(clickhouse, name)
-            pins = staged if placeholder == ":rows" else None
-            relation, more = tables[name].relation(hours, pins)
-            query, parameters = query.replace(placeholder, relation), parameters | more
-        names, rows = clickhouse.rows(query, parameters, QUERY_SETTINGS)
-        found = (dict(zip(names, row, strict=True)) for row in rows)
-        verdicts.append(Verdict(claim, {_hour(row["hour_seconds"]): _verdict(row) for row in found}))
+        found = window.screened(claim, claims) if claim.screen else None
+        verdicts.append(Verdict(claim, found if found is not None else window.found(claim)))
     return verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The rows that claims are evaluated on."""
+
+    clickhouse: ClickHouse
+    hours: Sequence[datetime]
+    staged: Mapping[datetime, int]
+    parameters: Mapping[str, Any]
+    screens: dict[tuple[str, str], Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def found(self, claim: Claim) -> dict[datetime, HourVerdict]:
+        """What the claim's own query finds."""
+        return {
+            _hour(row["hour_seconds"]): _verdict(row) for row in self._rows(claim.table, claim.file, claim.parameters)
+        }
+
+    def screened(self, claim: Claim, claims: Sequence[Claim]) -> dict[datetime, HourVerdict] | None:
+        """That nothing offends, by the claim's screen; None where its own query must look."""
+        key = claim.table, claim.screen
+        if key not in self.screens:
+            thresholds = {
+                f"{other.name}_{name}": value
+                for other in claims
+                if (other.table, other.screen) == key
+                for name, value in other.parameters.items()
+            }
+            file = f"clickhouse/checks/screens/{claim.screen}.sql"
+            # Of the claims that share it, some may not be asked about: their thresholds aren't here then.
+            given = {*thresholds, *self.parameters, *_bounds(self.hours)}
+            if not set(re.findall(r"{(\w+):", sql(file))) <= given:
+                return None
+            self.screens[key] = self._rows(claim.table, file, thresholds)
+        rows = self.screens[key]
+        if any(row["suspects"] for row in rows):
+            return None
+        checked = {_hour(row["hour_seconds"]): int(row.get(f"checked_{claim.name}", row["checked"])) for row in rows}
+        return {hour: HourVerdict(count, 0, []) for hour, count in checked.items() if count}
+
+    def _rows(self, table: str, file: str, thresholds: Mapping[str, Any]) -> list[dict[str, Any]]:
+        query, parameters = sql(file), {**_bounds(self.hours), **self.parameters, **thresholds}
+        for placeholder, name in {":rows": table, **OTHERS}.items():
+            if placeholder in query:
+                pins = self.staged if placeholder == ":rows" else None
+                relation, more = HourlyTable.of(self.clickhouse, name).relation(self.hours, pins)
+                query, parameters = query.replace(placeholder, relation), parameters | more
+        names, rows = self.clickhouse.rows(query, parameters, QUERY_SETTINGS)
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def require(
@@ -130,7 +170,7 @@ def require(
         raise BlockedError(table, failing)
 
 
-def _window(hours: Sequence[datetime]) -> dict[str, Any]:
+def _bounds(hours: Sequence[datetime]) -> dict[str, Any]:
     return {"since": int(min(hours).timestamp()), "until": int((max(hours) + HOUR).timestamp())}
 
 
