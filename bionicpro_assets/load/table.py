@@ -116,31 +116,35 @@ class HourlyTable:
             DataError: An hour was never published: it is missing, which isn't the same as empty. Or ClickHouse no
                 longer has all the rows that were published.
         """
+        return self.published(clickhouse, hours).load(hours)
+
+    def published(
+        self, clickhouse: ClickHouse, hours: Sequence[datetime], columns: Sequence[str] | None = None
+    ) -> "Published":
+        """The hours as they are visible now, to be read in parts; all columns, or those named.
+
+        Raises:
+            DataError: An hour was never published: it is missing, which isn't the same as empty.
+        """
         current = self.current(clickhouse, min(hours), max(hours) + HOUR)
         missing = [hour for hour in hours if hour not in current]
         if missing:
             raise DataError(
                 f"{self.name} was never loaded for {describe(missing)}; materialise it for these hours first."
             )
-        rows = self.read(clickhouse, {hour: current[hour].number for hour in hours})
-        frame = HourlyFrame(rows, {hour: current[hour].source_read_at for hour in hours})
-        counts = frame.rows_per_hour()
-        incomplete = [hour for hour in hours if counts[hour] != current[hour].row_count]
-        if incomplete:
-            raise DataError(
-                f"{self.storage} has other rows than were published for {describe(incomplete)}: {rows.height} in all "
-                f"hours, the journal says {sum(c.row_count for c in current.values())}. Load {self.name} again."
-            )
-        return frame
+        return Published(clickhouse, self, {hour: current[hour] for hour in hours}, columns)
 
-    def read(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> pl.DataFrame:
+    def read(
+        self, clickhouse: ClickHouse, publications: Mapping[datetime, int], columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """The stored rows of these publications, by hour, visible or not, in the table's own types."""
-        columns = ", ".join(map(_as_arrow, self.columns))
+        asked = [c for c in self.columns if columns is None or c.name in columns]
+        selected = ", ".join(map(_as_arrow, asked))
         frame = clickhouse.frame(
-            f"SELECT {columns} FROM {self.storage} WHERE {self._partitions()} AND {PINNED}",  # noqa: S608 - own names
+            f"SELECT {selected} FROM {self.storage} WHERE {self._partitions()} AND {PINNED}",  # noqa: S608 - own names
             _pinned(publications),
         )
-        return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
+        return frame.select(pl.col(c.name).cast(c.dtype) for c in asked)
 
     def visible(self, clickhouse: ClickHouse, where: str, parameters: Mapping[str, Any]) -> pl.DataFrame:
         """The rows that readers see and a condition picks, in the table's own types."""
@@ -217,6 +221,51 @@ class HourlyTable:
                 "AND toDate(toDateTime({last:UInt32}, 'UTC')) + 1"
             )
         return "hour_start BETWEEN toDateTime({first:UInt32}, 'UTC') AND toDateTime({last:UInt32}, 'UTC')"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Hours of a table as they were visible at one moment.
+
+    What is read is of the publications that were visible then, whatever is published meanwhile.
+
+    Attributes:
+        entries: The journal's entry for each hour.
+        columns: The columns that are read; all, if None.
+    """
+
+    clickhouse: ClickHouse
+    table: HourlyTable
+    entries: Mapping[datetime, Current]
+    columns: Sequence[str] | None = None
+
+    @property
+    def read_at(self) -> dict[datetime, datetime]:
+        """When the source of each hour was read."""
+        return {hour: entry.source_read_at for hour, entry in self.entries.items()}
+
+    @property
+    def row_counts(self) -> dict[datetime, int]:
+        """How many rows each hour has, by the journal."""
+        return {hour: entry.row_count for hour, entry in self.entries.items()}
+
+    def load(self, hours: Sequence[datetime]) -> HourlyFrame:
+        """The rows of some of the hours.
+
+        Raises:
+            DataError: ClickHouse no longer has all the rows that were published.
+        """
+        rows = self.table.read(self.clickhouse, {hour: self.entries[hour].number for hour in hours}, self.columns)
+        frame = HourlyFrame(rows, {hour: self.entries[hour].source_read_at for hour in hours})
+        counts = frame.rows_per_hour()
+        incomplete = [hour for hour in hours if counts[hour] != self.entries[hour].row_count]
+        if incomplete:
+            published = sum(self.entries[hour].row_count for hour in hours)
+            raise DataError(
+                f"{self.table.storage} has other rows than were published for {describe(incomplete)}: {rows.height} in "
+                f"all hours, the journal says {published}. Load {self.table.name} again."
+            )
+        return frame
 
 
 def _columns(clickhouse: ClickHouse, database: str, table: str) -> Sequence[Sequence[Any]]:
