@@ -28,7 +28,9 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
         settings: The settings.
         retries: Whether failed steps are tried again; without, a person at a terminal needn't wait for it.
     """
-    hourly = Hourly(settings.partitions_start, retries, timedelta(minutes=settings.fresh_minutes))
+    hourly = Hourly(
+        settings.partitions_start, retries, timedelta(minutes=settings.fresh_minutes), settings.hours_per_run
+    )
     clickhouse = clickhouse_resources()
     rollup = hourly_rollup(hourly, settings.rollup)
     job = etl_job(settings)
@@ -36,16 +38,16 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
         assets=[
             *observed([*crm_sources(), *telemetry_sources(), *([rollup] if isinstance(rollup, dg.AssetSpec) else [])]),
             *([rollup] if isinstance(rollup, dg.AssetsDefinition) else []),
-            crm_extract(hourly),
-            telemetry_extract(hourly),
-            mart(hourly, settings.report_timezone),
+            crm_extract(hourly, settings.chunk_rows),
+            telemetry_extract(hourly, settings.chunk_rows),
+            mart(hourly, settings.report_timezone, settings.chunk_rows),
         ],
         asset_checks=data_checks(settings, hourly.retry_policy),
         resources={
             **source_resources(),
             **clickhouse,
             keys.CLICKHOUSE_IO_MANAGER: ClickHouseIOManager(
-                clickhouse=clickhouse[keys.CLICKHOUSE], batch_size=settings.batch_size
+                clickhouse=clickhouse[keys.CLICKHOUSE], batch_size=settings.batch_size, chunk_rows=settings.chunk_rows
             ),
         },
         # In process: all steps share one ClickHouse connection, and the embedded engine serves one process.

@@ -85,6 +85,19 @@ class Settings(BaseSettings):
         alias="ETL_BATCH_SIZE",
         description="Rows in one Arrow batch on the way to ClickHouse",
     )
+    chunk_rows: int = Field(
+        150_000,
+        ge=1,
+        alias="BIONICPRO_CHUNK_ROWS",
+        description="Rows that a run works on at once, if they are of more than one hour; memory grows with it",
+    )
+    hours_per_run: int = Field(
+        720,
+        ge=1,
+        le=2208,
+        alias="BIONICPRO_HOURS_PER_RUN",
+        description="Hours in one run of a backfill or of a long load; a run should end well within half an hour",
+    )
     partitions_start: Hour = Field(
         datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
         alias="BIONICPRO_PARTITIONS_START",

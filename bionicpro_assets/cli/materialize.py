@@ -19,7 +19,6 @@ from rich.progress import (
 )
 
 from bionicpro_assets.cli.console import console, table
-from bionicpro_assets.defs.hourly import HOURS_PER_BACKFILL_RUN
 from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.hours import describe
 from bionicpro_assets.instance import dagster_instance, run_job
@@ -95,8 +94,8 @@ def load_hours(
     console.print(f"Loading {describe(hours)} with the job bionicpro_reports_etl.")
     with dagster_instance(settings) as instance, _progress() as progress:
         task = progress.add_task("", total=len(hours))
-        for i in range(0, len(hours), HOURS_PER_BACKFILL_RUN):
-            chunk, run_id = hours[i : i + HOURS_PER_BACKFILL_RUN], str(uuid.uuid4())
+        for i in range(0, len(hours), settings.hours_per_run):
+            chunk, run_id = hours[i : i + settings.hours_per_run], str(uuid.uuid4())
             began = time.monotonic()
             with _told(instance, run_id, progress):
                 outcome = run_job(settings, instance, chunk, run_id, crm_config)

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.crm import CrmExtractConfig
-from bionicpro_assets.defs.hourly import HOURS_PER_BACKFILL_RUN, clear_failure
+from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.errors import DataError
 from bionicpro_assets.hours import describe, partition_key
 from bionicpro_assets.period import period
@@ -115,18 +115,21 @@ def operator_jobs(settings: Settings, etl: "AssetJob") -> dg.Definitions:
         began = context.instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))[0].create_timestamp
         hours = period(settings, form.get("first_hour"), form.get("last_hour"), began.astimezone(UTC))
         crm = {"wearers_as_of_now": True, "chips": form.get("chips", [])} if run.job_name == keys.CORRECT_JOB else {}
-        yield from requests(run.run_id, keys.CHECKS_JOB if run.job_name == keys.CHECK_JOB else keys.JOB, hours, crm)
+        job_name = keys.CHECKS_JOB if run.job_name == keys.CHECK_JOB else keys.JOB
+        yield from requests(run.run_id, job_name, hours, crm, settings.hours_per_run)
 
     return dg.Definitions(jobs=[load, check, correct, checks], sensors=[asked])
 
 
-def requests(run_id: str, job_name: str, hours: Sequence[datetime], crm: Mapping[str, Any]) -> Iterator[dg.RunRequest]:
-    """The runs that do what a form asked for, oldest hours first; `crm` is the run config of the CRM extract."""
+def requests(
+    run_id: str, job_name: str, hours: Sequence[datetime], crm: Mapping[str, Any], at_once: int
+) -> Iterator[dg.RunRequest]:
+    """The runs that do what a form asked for, oldest hours first; `at_once` hours a run; `crm` configures the CRM extract."""
     config = {"ops": {keys.CRM_EXTRACT.to_python_identifier(): {"config": CrmExtractConfig(**crm).model_dump()}}}
-    for i in range(0, len(hours), HOURS_PER_BACKFILL_RUN):
-        chunk = hours[i : i + HOURS_PER_BACKFILL_RUN]
+    for i in range(0, len(hours), at_once):
+        chunk = hours[i : i + at_once]
         yield dg.RunRequest(
-            run_key=f"{run_id}/{i // HOURS_PER_BACKFILL_RUN}",
+            run_key=f"{run_id}/{i // at_once}",
             job_name=job_name,
             run_config=config if crm else {},
             tags=range_tags(partition_key(chunk[0]), partition_key(chunk[-1]), OPERATOR_PRIORITY)
@@ -137,7 +140,7 @@ def requests(run_id: str, job_name: str, hours: Sequence[datetime], crm: Mapping
 def _look(context: dg.OpExecutionContext, settings: Settings, first: str, last: str) -> None:
     with clear_failure():
         hours = period(settings, first, last, datetime.now(UTC))
-    runs = -(-len(hours) // HOURS_PER_BACKFILL_RUN)
+    runs = -(-len(hours) // settings.hours_per_run)
     context.log.info(f"Asking for {describe(hours)}, in {runs} runs.")
     context.add_output_metadata({"hours": len(hours), "runs": runs, "period": describe(hours)})
 

@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -62,6 +63,11 @@ class ClickHouse:
             return f"ClickHouse (embedded engine in {unquote(url.path)})"
         return f"ClickHouse ({url.scheme}://{url.hostname}:{url.port or (8443 if url.scheme == 'https' else 8123)})"
 
+    @cached_property
+    def columns(self) -> dict[str, Sequence[Sequence[Any]]]:
+        """Columns of tables as they were looked up, by table; forgotten with every statement that may change them."""
+        return {}
+
     def __enter__(self) -> "ClickHouse":
         return self
 
@@ -73,9 +79,11 @@ class ClickHouse:
         if self._client is not None:
             self._client.close()
             self._client = None
+        self.columns.clear()
 
     def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run one statement that returns nothing of interest."""
+        self.columns.clear()
         with self._explained() as client:
             client.command(statement, parameters=dict(parameters or {}))
 

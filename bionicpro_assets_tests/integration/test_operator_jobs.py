@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from bionicpro_assets.definitions import build_definitions
-from bionicpro_assets.defs import keys, operator_jobs
+from bionicpro_assets.defs import keys
 from bionicpro_assets.hours import floor_hour, partition_key
 from bionicpro_assets.runs import hours_of_run
 from bionicpro_assets.settings import Settings
@@ -34,7 +34,7 @@ class Operator:
     """Fills in forms, and does what the daemon does with them."""
 
     def __init__(self, platform: Platform) -> None:
-        self.instance = platform.instance
+        self.platform, self.instance = platform, platform.instance
         self.definitions = build_definitions(Settings.load(), retries=False)
 
     def launch(self, job: str, **form: Any) -> dg.ExecuteInProcessResult:
@@ -77,7 +77,8 @@ def test_a_form_left_as_it_is_refreshes_now(operator, platform, sources):
 
 
 def test_a_period_is_cut_as_a_backfill_is(operator, monkeypatch):
-    monkeypatch.setattr(operator_jobs, "HOURS_PER_BACKFILL_RUN", 4)
+    monkeypatch.setenv("BIONICPRO_HOURS_PER_RUN", "4")
+    operator = Operator(operator.platform)
     requests = operator.ask(keys.LOAD_JOB, first_hour=at(ago(20)), last_hour=at(ago(10)))
     asked = [hours_of_run(request.tags) for request in requests]
     assert [len(hours) for hours in asked] == [4, 4, 3]
