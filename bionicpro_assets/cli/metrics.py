@@ -55,7 +55,7 @@ def sources_of(settings: Settings, instance: dg.DagsterInstance) -> dict[str, Re
 
         def journal() -> list[Sample]:
             # A connection a scrape: one that broke would have to be noticed, and opening one costs milliseconds.
-            with ClickHouse(url) as clickhouse:
+            with ClickHouse(url, cluster=settings.clickhouse_cluster) as clickhouse:
                 return list(journal_metrics(clickhouse))
 
         sources[families.JOURNAL] = journal

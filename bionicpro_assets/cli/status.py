@@ -24,7 +24,9 @@ def run_status(now: datetime) -> None:
     with dagster_instance(settings) as instance:
         table("Assets", ["asset", "hours", "newest hour", "materialised"], _assets(instance, now))
         table("Last runs", ["run", "status", "hours", "began", "took"], _runs(instance))
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), engine_wait_seconds=5) as clickhouse:
+    with ClickHouse(
+        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster, engine_wait_seconds=5
+    ) as clickhouse:
         try:
             _freshness(clickhouse, now)
         except ClickHouseError as error:

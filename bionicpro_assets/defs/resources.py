@@ -34,7 +34,8 @@ class ClickHouseResource(dg.ConfigurableResource[ClickHouse]):
     @cached_property
     def clickhouse(self) -> ClickHouse:
         """The client; connects at first use."""
-        return ClickHouse(Settings.load().secret(self.setting))
+        settings = Settings.load()
+        return ClickHouse(settings.secret(self.setting), cluster=settings.clickhouse_cluster)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Let go of the embedded engine's folder, so that the next process can have it."""

@@ -15,6 +15,7 @@ from bionicpro_assets.errors import DataError, PlatformError, PublicationError
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.cluster import check_layout, wait_for_every_replica
 from bionicpro_assets.load.fingerprint import fingerprints
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.parity import check_parity
@@ -117,6 +118,7 @@ def _publish_once(
 ) -> Publication:
     started_at = datetime.now(UTC)
     table = HourlyTable.of(clickhouse, name)
+    check_layout(clickhouse, table)
     rows = fit(frame.rows, table.columns, name)
     _refuse_misplaced(frame, rows, name, started_at)
     number, counts = new_publication_number(), frame.rows_per_hour()
@@ -128,6 +130,8 @@ def _publish_once(
         clickhouse.insert_arrow_stream(table.storage, stamped.columns, arrow_stream(stamped, batch_size))
         _audit(clickhouse, table, number, written, changed)
     commits = dict.fromkeys(changed, number) | {hour: unchanged[hour] for hour in unchanged}
+    if clickhouse.cluster:
+        wait_for_every_replica(clickhouse, table, commits, counts)
     if before_commit is not None:
         before_commit(commits)
     checksums = table.checksums(clickhouse, commits)

@@ -2,6 +2,8 @@
 
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.cluster import check_cluster
+from bionicpro_assets.setup.cluster import for_cluster
 from bionicpro_assets.sqlfiles import scripts, sql
 
 
@@ -18,8 +20,11 @@ def apply_clickhouse_schema(clickhouse: ClickHouse) -> list[str]:
             f"{clickhouse.place}: {name} is already there, as a table ({engine}), and is left alone. "
             f"To go on, rename it, like: RENAME TABLE {name} TO {name}_before"
         )
+    if clickhouse.cluster:
+        check_cluster(clickhouse)
     applied = []
     for name, statement in scripts("clickhouse/schema"):
-        clickhouse.command(statement)
+        for rendered in for_cluster(statement, clickhouse.cluster):
+            clickhouse.command(rendered)
         applied.append(name)
     return applied
