@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     clickhouse_url: ClickHouseUrl = Field(
         alias="BIONICPRO_CLICKHOUSE_URL",
         description="ClickHouse: http(s)://user:password@host:port/reports, or chdb:///folder for the embedded engine",
+    )
+    clickhouse_cluster: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,62}$")] | None = Field(
+        None,
+        alias="BIONICPRO_CLICKHOUSE_CLUSTER",
+        description="The cluster of ClickHouse servers, by its name in remote_servers; none is a single server",
     )
     lookback_hours: int = Field(
         2,
@@ -216,6 +221,14 @@ class Settings(BaseSettings):
         secret = _is_secret(cls.model_fields[str(info.field_name)].annotation)
         if secret and isinstance(value, str) and PLACEHOLDER in value:
             raise ValueError(f"still holds the example value ({PLACEHOLDER}); put the real one in its place")
+        return value
+
+    @field_validator("clickhouse_cluster")
+    @classmethod
+    def _cluster_of_servers(cls, value: str | None, info: ValidationInfo) -> str | None:
+        url = info.data.get("clickhouse_url")
+        if value and url is not None and url.get_secret_value().startswith("chdb:"):
+            raise ValueError("is set, and BIONICPRO_CLICKHOUSE_URL is the embedded engine, which is in no cluster")
         return value
 
     @classmethod

@@ -23,7 +23,7 @@ def run_compare(other: str, first: str | None, last: str | None, *, as_json: boo
         PlatformError: They can't be compared.
     """
     settings = Settings.load()
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
         common_columns(clickhouse, other)
         found = days_of(clickhouse, other)
         if found is None:

@@ -65,7 +65,9 @@ def findings_of(now: datetime) -> Iterator[Finding]:
     with sources_running(settings):
         yield from looked_at(crm.name, lambda: examine_crm(crm, settings))
         yield from looked_at(telemetry.name, lambda: examine_telemetry(telemetry, settings))
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), engine_wait_seconds=5) as clickhouse:
+    with ClickHouse(
+        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster, engine_wait_seconds=5
+    ) as clickhouse:
         yield from looked_at(CLICKHOUSE, lambda: examine_clickhouse(clickhouse, settings, now))
     with dagster_instance(settings) as instance:
         yield from looked_at(DAGSTER, lambda: examine_dagster(instance, settings, now))

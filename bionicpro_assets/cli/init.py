@@ -35,12 +35,16 @@ def run_init(targets: Sequence[str]) -> None:
                     source = _source(settings, "telemetry_db", "BIONICPRO_TELEMETRY_DB_URL")
                     applied = apply_postgres_schema(source, "telemetry")
                 case "roles":
-                    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+                    with ClickHouse(
+                        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster
+                    ) as clickhouse:
                         applied = apply_clickhouse_roles(clickhouse)
                     console.print(f"roles: {len(applied)} files of sql/clickhouse/roles and views of reports applied.")
                     continue
                 case _:
-                    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+                    with ClickHouse(
+                        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster
+                    ) as clickhouse:
                         applied = apply_clickhouse_schema(clickhouse)
             console.print(f"{target}: {_files(applied)} of sql/{target}/schema applied.")
 

@@ -205,6 +205,22 @@ def doctor(
         run_doctor(datetime.now(UTC), as_json=json)
 
 
+@app.command()
+def metrics(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 9464,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds a scrape may take; a source that takes longer is left out.")
+    ] = 8.0,
+    once: Annotated[bool, typer.Option("--once", help="Print them and end; status 1 if a source failed.")] = False,
+) -> None:
+    """Metrics in Prometheus' text format: runs, daemons, freshness, checks, the tables. Ctrl-C stops it."""
+    from bionicpro_assets.cli.metrics import run_metrics
+
+    with _said():
+        run_metrics(host, port, timeout, once=once)
+
+
 alerts = typer.Typer(help="Messages about failed runs, failed checks and stale assets.", no_args_is_help=True)
 app.add_typer(alerts, name="alerts")
 

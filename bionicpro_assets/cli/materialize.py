@@ -68,7 +68,7 @@ def run_materialize(
             "hours. They stay with them until they are corrected again."
         )
         load_hours(settings, hours, {"wearers_as_of_now": True, "chips": list(chips)})
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
         span = {"first": int(hours[0].timestamp()), "last": int(hours[-1].timestamp())}
         names, corrected = clickhouse.rows(sql("clickhouse/queries/corrected_wearers.sql"), span)
     console.print(f"In these hours {len(corrected)} rows have another wearer than was known before.")

@@ -58,7 +58,9 @@ def run_status(now: datetime, *, as_json: bool) -> None:
     with dagster_instance(settings) as instance:
         assets, runs = _assets(instance), _runs(instance)
     unknown = None
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), engine_wait_seconds=5) as clickhouse:
+    with ClickHouse(
+        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster, engine_wait_seconds=5
+    ) as clickhouse:
         try:
             published = _published(clickhouse)
         except ClickHouseError as error:

@@ -26,7 +26,10 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
     """
     settings = Settings.load()
     hours = period(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
-    with sources_running(settings), ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    with (
+        sources_running(settings),
+        ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse,
+    ):
         found = verify(
             PostgresSource("crm_db", settings.secret("BIONICPRO_CRM_DB_URL"), "BIONICPRO_CRM_DB_URL"),
             PostgresSource("telemetry_db", settings.secret("BIONICPRO_TELEMETRY_DB_URL"), "BIONICPRO_TELEMETRY_DB_URL"),

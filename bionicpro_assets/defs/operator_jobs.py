@@ -124,7 +124,15 @@ def operator_jobs(settings: Settings, etl: "AssetJob") -> dg.Definitions:
 def requests(
     run_id: str, job_name: str, hours: Sequence[datetime], crm: Mapping[str, Any], at_once: int
 ) -> Iterator[dg.RunRequest]:
-    """The runs that do what a form asked for, oldest hours first; `at_once` hours a run; `crm` configures the CRM extract."""
+    """The runs that do what a form asked for, oldest hours first.
+
+    Args:
+        run_id: The form's run.
+        job_name: The job to run.
+        hours: The hours it asked for.
+        crm: Run config of the CRM extract.
+        at_once: Hours in one run.
+    """
     config = {"ops": {keys.CRM_EXTRACT.to_python_identifier(): {"config": CrmExtractConfig(**crm).model_dump()}}}
     for i in range(0, len(hours), at_once):
         chunk = hours[i : i + at_once]

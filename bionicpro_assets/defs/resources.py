@@ -35,7 +35,8 @@ class ClickHouseResource(dg.ConfigurableResource[ClickHouse]):
     @cached_property
     def clickhouse(self) -> ClickHouse:
         """The client, connected to tables that are this version's."""
-        clickhouse = ClickHouse(Settings.load().secret(self.setting))
+        settings = Settings.load()
+        clickhouse = ClickHouse(settings.secret(self.setting), cluster=settings.clickhouse_cluster)
         try:
             require_clickhouse_schema(clickhouse)
         except BaseException:

@@ -16,6 +16,7 @@ from bionicpro_assets.errors import DataError, PlatformError, PublicationError
 from bionicpro_assets.frames import HourlyFrame, HourlyStream
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.cluster import check_layout, wait_for_every_replica
 from bionicpro_assets.load.fingerprint import fingerprints
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.parity import check_parity
@@ -124,6 +125,7 @@ def _publish_once(
 ) -> Publication:
     started_at = datetime.now(UTC)
     table = HourlyTable.of(clickhouse, name)
+    check_layout(clickhouse, table)
     number, written = new_publication_number(), _Written()
     with nullcontext([rows]) if isinstance(rows, HourlyFrame) else rows.opened() as parts:
         for part in parts:
@@ -131,6 +133,8 @@ def _publish_once(
     hours = sorted(written.commits)
     if hours != sorted(rows.hours):
         raise DataError(f"{name}: the rows should be of {describe(rows.hours)}, and are of {describe(hours)}.")
+    if clickhouse.cluster:
+        wait_for_every_replica(clickhouse, table, written.commits, written.counts)
     if before_commit is not None:
         before_commit(written.commits)
     stored = table.stored_totals(clickhouse, written.commits)

@@ -11,6 +11,7 @@ from bionicpro_assets.errors import ClickHouseError, DataError
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
+from bionicpro_assets.load.cluster import LOCAL, quoted
 from bionicpro_assets.load.columns import Column
 from bionicpro_assets.sqlfiles import sql
 
@@ -170,6 +171,19 @@ class HourlyTable:
             counted, summed = seen.get(tuple(key), (0, 0))
             seen[tuple(key)] = counted + count, (summed + visible) % UINT64
         return StoredTotals(checksums, seen)
+
+    def checksums_everywhere(
+        self, clickhouse: ClickHouse, publications: Mapping[datetime, int]
+    ) -> dict[datetime, tuple[int, int]]:
+        """Rows and checksum of every hour that has any, over all replicas of all shards of the cluster."""
+        hashed = _hash([c.name for c in self.columns])
+        _, rows = clickhouse.rows(
+            f"SELECT toUnixTimestamp(hour_start), count(), {hashed} "  # noqa: S608 - own names
+            f"FROM clusterAllReplicas({quoted(clickhouse.cluster or '')}, {self.storage}{LOCAL}) "
+            f"WHERE {self._partitions()} AND {PINNED} GROUP BY hour_start",
+            _pinned(publications),
+        )
+        return {datetime.fromtimestamp(seconds, UTC): (count, checksum) for seconds, count, checksum in rows}
 
     def answered_totals(
         self, clickhouse: ClickHouse, hours: Sequence[datetime]

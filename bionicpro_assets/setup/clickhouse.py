@@ -2,7 +2,9 @@
 
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
+from bionicpro_assets.load.cluster import check_cluster
 from bionicpro_assets.setup.changes import VERSION, Applied, Change, changes_of, outstanding, refuse_breaking
+from bionicpro_assets.setup.cluster import for_cluster
 from bionicpro_assets.sqlfiles import sql
 
 FOLDER = "clickhouse/schema"
@@ -25,12 +27,15 @@ def apply_clickhouse_schema(clickhouse: ClickHouse) -> list[str]:
             f"{clickhouse.place}: {name} is already there, as a table ({engine}), and is left alone. "
             f"To go on, rename it, like: RENAME TABLE {name} TO {name}_before"
         )
+    if clickhouse.cluster:
+        check_cluster(clickhouse)
     existing = {name for (name,) in clickhouse.rows(sql("clickhouse/queries/own_tables.sql"))[1]}
     applied = _applied(clickhouse) if RECORD in existing else {}
     todo = outstanding(changes_of(FOLDER), applied, exists=existing.__contains__, place=clickhouse.place)
     unrecorded: list[Change] = []
     for change in todo:
-        clickhouse.command(change.text)
+        for statement in for_cluster(change.text, clickhouse.cluster):
+            clickhouse.command(statement)
         unrecorded.append(change)
         if RECORD in existing or change.target == RECORD:
             existing.add(RECORD)
