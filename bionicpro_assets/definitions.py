@@ -8,6 +8,7 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.alerts import alerts
 from bionicpro_assets.defs.checks import data_checks
 from bionicpro_assets.defs.crm import crm_extract, crm_sources
+from bionicpro_assets.defs.daily_job import daily_reports
 from bionicpro_assets.defs.etl import reports_etl
 from bionicpro_assets.defs.hourly import Hourly
 from bionicpro_assets.defs.io_manager import ClickHouseIOManager
@@ -53,6 +54,7 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
     return dg.Definitions.merge(
         assets,
         reports_etl(settings),
+        daily_reports(settings, hourly.retry_policy),
         late_hours(settings),
         observation_schedule(settings.rollup),
         maintenance(settings),
