@@ -29,8 +29,8 @@ def daily_claims() -> list[Claim]:
         ),
         Claim(
             DAILY,
-            "averages_within_those_of_the_hours",
-            "Averages of a day lie between the lowest and the highest of its hours, and are there if an hour has one.",
+            "averages_weighted_by_their_hours",
+            "Averages of a day are those of the mart's hours, each hour with the weight it should have.",
         ),
         Claim(DAILY, "hours_within_the_day", "No prosthesis is active for more hours than the day has."),
         Claim(DAILY, "every_hour_of_the_day_loaded", "Every hour of the day that has ended was loaded.", "WARN"),

@@ -46,10 +46,10 @@ def period(
         since = parse_day(first) if first else max(until - (default_days - 1) * DAY, earliest)
     except ValueError as error:
         raise PlatformError(f"{error}.") from None
-    if since > until:
-        raise PlatformError(f"--from {since} is after --to {until}.")
     if day_begins(since, zone) > now:
         raise PlatformError(f"{since} hasn't begun in {zone}; today is {today} there.")
+    if since > until:
+        raise PlatformError(f"--from {since} is after --to {until}.")
     until = min(until, today)
     if (until - since).days >= MOST_DAYS:
         raise PlatformError(f"From {since} to {until} are more than {MOST_DAYS} days; the mart keeps 365.")
