@@ -297,6 +297,7 @@ def test_the_retention_is_the_one_of_the_tables(clickhouse):
         "rejected_telemetry": True,
         "user_prosthesis_stats": True,
         "publications": False,
+        "schema_changes": False,
     }
 
 
