@@ -21,7 +21,7 @@ XLINK = "http://www.w3.org/1999/xlink"
 
 Width = Literal["wide", "narrow"]
 # Inches of 72 points; the page stretches them to its own width.
-SIZES: dict[Width, tuple[float, float]] = {"wide": (8.4, 2.7), "narrow": (3.5, 2.5)}
+SIZES: dict[Width, tuple[float, float]] = {"wide": (8.4, 2.7), "narrow": (3.0, 2.25)}
 MOST_TICKS: dict[Width, int] = {"wide": 12, "narrow": 5}
 
 
