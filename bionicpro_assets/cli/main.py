@@ -189,7 +189,8 @@ def report(
     ] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day, included. Default: today.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The HTML file. Default: one here, named after what it is about.")
+        Path | None,
+        typer.Option(help="The HTML file; - for standard output. Default: one here, named after what it is about."),
     ] = None,
     lang: Annotated[Literal["en", "ru"], typer.Option(help="The page's language.")] = "en",
 ) -> None:

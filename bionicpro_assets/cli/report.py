@@ -1,5 +1,6 @@
 """`bionicpro report`."""
 
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from bionicpro_assets.report.page import render
 from bionicpro_assets.report.period import period
 from bionicpro_assets.settings import Settings
 
+STDOUT = Path("-")
 DAYS_OF_A_PATIENT, DAYS_OF_A_FLEET = 30, 7
 
 
@@ -33,7 +35,7 @@ def run_report(
         last: The last day, included; today by default.
         now: The present instant.
         fleet: The fleet in place of a patient.
-        out: The file; by default one in the working directory that is named after what it is about.
+        out: The file, `-` for standard output; by default one in the working directory that is named after what it is about.
         lang: The page's language.
 
     Raises:
@@ -48,6 +50,9 @@ def run_report(
     with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
         facts = read_facts(clickhouse, about, start=start, now=now, user=user or "")
     page = render(facts, lang)
+    if out == STDOUT:
+        sys.stdout.write(page)
+        return
     path = out or Path(file_name(about, user or "", lang))
     write_page(path, page)
     console.print(

@@ -8,7 +8,7 @@ import dagster as dg
 
 from bionicpro_assets.days import DAY, day_key
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.days import Daily, days_of, days_of_run
+from bionicpro_assets.defs.days import Daily, days_before_and_after, days_of, days_of_run
 from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.metadata import column_lineage, table_schema
 from bionicpro_assets.defs.resources import ClickHouseResource
@@ -87,12 +87,7 @@ def daily_assets(daily: Daily, settings: Settings) -> list[dg.AssetsDefinition]:
     @daily.asset(
         key=keys.FLEET_REPORT,
         deps=[
-            dg.AssetDep(
-                keys.USER_DAILY,
-                partition_mapping=dg.TimeWindowPartitionMapping(
-                    start_offset=1 - DAYS_OF_A_PAGE, allow_nonexistent_upstream_partitions=True
-                ),
-            )
+            dg.AssetDep(keys.USER_DAILY, partition_mapping=days_before_and_after(DAYS_OF_A_PAGE - 1)),
         ],
         description=PAGE_DESCRIPTION,
         kinds={"html"},

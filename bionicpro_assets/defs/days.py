@@ -1,5 +1,6 @@
 """What all daily assets have in common, and the days a run is asked for."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -41,9 +42,7 @@ class Daily:
     def mapping(self) -> dg.TimeWindowPartitionMapping:
         """The UTC hours that a local day touches, by whole UTC days."""
         east, west = _sides(self.zone)
-        return dg.TimeWindowPartitionMapping(
-            start_offset=-int(east), end_offset=int(west), allow_nonexistent_upstream_partitions=True
-        )
+        return days_before_and_after(int(east), int(west))
 
     def asset(self, **options: Any) -> AssetDecorator:
         """`@dg.asset` for a daily asset; a backfill is a run a month."""
@@ -56,6 +55,16 @@ class Daily:
             **options,
         )
         return decorator
+
+
+def days_before_and_after(before: int, after: int = 0) -> dg.TimeWindowPartitionMapping:
+    """A day is made of itself and of so many days before and after it, as far as there are partitions for them."""
+    with warnings.catch_warnings():
+        # It says that this option is beta, with the caller's name, and so on every start of every command.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-before, end_offset=after, allow_nonexistent_upstream_partitions=True
+        )
 
 
 def days_of(context: dg.AssetExecutionContext, zone: str) -> list[date]:

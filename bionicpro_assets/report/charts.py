@@ -15,14 +15,16 @@ from bionicpro_assets.report.language import Language
 
 # Each at least 4.5 : 1 on white for text, and told apart by lightness too: for print in grey, and for the colour-blind.
 INK, SOFT, GRID = "#1f2933", "#52606d", "#d9e2ec"
-BLUE, ORANGE, RED, GREY = "#0b6e99", "#d98324", "#b3261e", "#9aa5b1"
+BLUE, ORANGE, RED, GREY = "#0b6e99", "#d97a12", "#b3261e", "#9aa5b1"
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 
 Width = Literal["wide", "narrow"]
 # Inches of 72 points; the page stretches them to its own width.
-SIZES: dict[Width, tuple[float, float]] = {"wide": (8.4, 2.7), "narrow": (3.5, 2.5)}
+SIZES: dict[Width, tuple[float, float]] = {"wide": (8.4, 2.7), "narrow": (3.0, 2.25)}
 MOST_TICKS: dict[Width, int] = {"wide": 12, "narrow": 5}
+# Letters of all names of a legend that stand in one line of a narrow chart.
+MOST_LETTERS_BESIDE = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +106,16 @@ def draw(chart: Chart, lang: Language, width: Width) -> str:
     with mpl.rc_context(style):
         figure = Figure(figsize=SIZES[width], layout="constrained")
         FigureCanvasSVG(figure)
-        draw_on(figure.add_subplot(), chart, lang, MOST_TICKS[width])
+        names = sum(len(series.name) for series in chart.series)
+        columns = 1 if width == "narrow" and names > MOST_LETTERS_BESIDE else 2
+        draw_on(figure.add_subplot(), chart, lang, MOST_TICKS[width], columns)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _for_page(buffer.getvalue(), chart, lang, f"{chart.key}-{width}")
 
 
-def draw_on(axes: Any, chart: Chart, lang: Language, most_ticks: int) -> None:
-    """Draw the chart on matplotlib axes."""
+def draw_on(axes: Any, chart: Chart, lang: Language, most_ticks: int, columns: int = 2) -> None:
+    """Draw the chart on matplotlib axes, with so many labels at most, and so many columns in the legend."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     places = range(len(chart.labels))
@@ -142,9 +146,16 @@ def draw_on(axes: Any, chart: Chart, lang: Language, most_ticks: int) -> None:
     axes.tick_params(length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=all(s.digits == 0 for s in drawn)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: lang.number(v, 0 if v == int(v) else 1)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: lang.number(v, _digits(v))))
     if len(drawn) > 1:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0, handlelength=1.2)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0, handlelength=1.2
+        )
+
+
+def _digits(value: float) -> int:
+    """As many decimals as a tick has."""
+    return next((n for n in range(2) if round(value, n) == round(value, 6)), 2)
 
 
 def _for_page(text: str, chart: Chart, lang: Language, prefix: str) -> str:

@@ -24,9 +24,12 @@ class Language:
         return str(self._at(path)).format(**values)
 
     def reason(self, reason: str) -> str:
-        """Why rows are set aside; several reasons are separated by semicolons, and unknown ones stay as they are."""
-        known = self._at("quality.reason")
-        return "; ".join(str(known.get(one, one)) for one in reason.split("; "))
+        """Why rows are set aside. Of values that can't be, which they are stays in the words of the quarantine."""
+        known, reasons = self._at("quality.reason"), reason.split("; ")
+        said = [str(known[one]) for one in reasons if one in known]
+        if values := [one for one in reasons if one not in known]:
+            said.append(self("quality.impossible", reasons="; ".join(values)))
+        return "; ".join(said)
 
     def category(self, name: str) -> str:
         """A kind of prosthesis."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bionicpro_assets.days import describe_days, local_day
+from bionicpro_assets.days import local_day
 from bionicpro_assets.hours import describe_ranges
 from bionicpro_assets.report.charts import draw
 from bionicpro_assets.report.facts import DayFacts, Facts, Unit
@@ -17,6 +17,7 @@ from bionicpro_assets.report.sections import charts, day_label
 TEMPLATES = Path(__file__).with_name("templates")
 # Ranges of hours that are named one by one.
 RANGES_NAMED = 40
+DAYS_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,14 @@ def _quality(facts: Facts, lang: Language) -> list[tuple[str, list[str]]]:
     hours = lang.count("hours", found.hours)
     said: list[tuple[str, list[str]]] = []
     if found.missing:
-        days = {local_day(hour, facts.period.zone) for hour in found.missing}
+        days = sorted({local_day(hour, facts.period.zone) for hour in found.missing})
         missing = lang.count("hours", len(found.missing))
-        said.append((lang("quality.missing", missing=missing, hours=hours), [describe_days(days)]))
+        said.append(
+            (
+                lang("quality.missing", missing=missing, hours=hours),
+                [", ".join(map(lang.day, days[:DAYS_NAMED])) + (" …" if len(days) > DAYS_NAMED else "")],
+            )
+        )
     else:
         said.append((lang("quality.complete", hours=hours), []))
     if found.rejected:

@@ -71,7 +71,7 @@ def rows(clickhouse: ClickHouse, query: str) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in ask(clickhouse, query, Settings.load())[1]]
 
 
-def close(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]], **tolerance: float) -> None:
+def close(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]], **tolerance: Any) -> None:
     assert len(found) == len(expected) > 0
     for row, wanted in zip(found, expected, strict=True):
         near = [pytest.approx(v, **(tolerance or {"rel": CLOSE})) if isinstance(v, float) else v for v in wanted]
@@ -263,6 +263,12 @@ def test_a_page_needs_nothing_else_and_is_its_owners_alone(platform, reporting, 
     assert len(html.encode()) < 400_000
     assert len(page.ids) == len(set(page.ids))
     assert len(page.svgs) == 2 * 7
+    again = bionicpro(
+        "report", "--user", "anna", "--from", str(reporting.day), "--to", str(reporting.day), "--out", "-"
+    )
+    assert Parsed.of(again.stdout).tiles["Hours in use"]
+    assert again.stdout.startswith("<!DOCTYPE html>")
+    assert again.stdout.endswith("</html>")
     for names in page.svgs:
         assert set(names.split()) <= set(page.ids)
     assert "Загружены все завершившиеся часы периода: 73 часа" in page.text

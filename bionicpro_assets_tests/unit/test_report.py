@@ -16,12 +16,12 @@ from bionicpro_assets.days import day_begins, day_range, hours_of_day, local_day
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import HOUR, hour_range
 from bionicpro_assets.late.days_due import ranges
-from bionicpro_assets.report.charts import BLUE, RED, Chart, Series, draw
+from bionicpro_assets.report.charts import BLUE, INK, ORANGE, RED, SOFT, Chart, Series, draw
 from bionicpro_assets.report.facts import DayFacts, Facts, Unit
 from bionicpro_assets.report.files import file_name, write_fleet_page, write_page
 from bionicpro_assets.report.language import LANGUAGES, language
 from bionicpro_assets.report.measures import Measures, together
-from bionicpro_assets.report.page import render
+from bionicpro_assets.report.page import TEMPLATES, render
 from bionicpro_assets.report.period import Period, period
 from bionicpro_assets.report.picture import day_picture
 from bionicpro_assets.report.quality import Quality
@@ -126,7 +126,7 @@ def test_averages_are_those_of_the_whole_however_it_is_put_together(hours, dice)
 
 
 def texts(words: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in words.items():
         found |= texts(value, f"{path}.{name}") if isinstance(value, dict) else {f"{path}.{name}": value}
     return found
@@ -161,9 +161,12 @@ def test_numbers_and_days_are_written_as_readers_do():
     assert (english.day(date(2026, 5, 3)), russian.day(date(2026, 5, 3))) == ("3 May 2026", "3 мая 2026")
     assert (
         english.reason("the CRM doesn't know the chip; battery is odd")
-        == "the CRM doesn't know the chip; battery is odd"
+        == "the CRM doesn't know the chip; values that cannot be (battery is odd)"
     )
-    assert russian.reason("the CRM doesn't know the chip; battery is odd") == "CRM не знает чип; battery is odd"
+    assert (
+        russian.reason("the CRM doesn't know the chip; battery is odd")
+        == "CRM не знает чип; невозможные значения (battery is odd)"
+    )
 
 
 def chart(values: list[float | None], **other: Any) -> Chart:
@@ -268,3 +271,26 @@ def test_the_latest_page_is_that_of_the_newest_day(tmp_path):
     ]
     with pytest.raises(PlatformError, match="can't be made: .* It is BIONICPRO_PAGES"):
         write_fleet_page(folder / "fleet-latest-en.html" / "x", date(2026, 11, 1), "", "en")
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_what_is_written_and_drawn_stands_out_from_the_paper():
+    css = (TEMPLATES / "page.css").read_text()
+    colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", css))
+    for paper in ("paper", "ground"):
+        assert min(contrast(colours[c], colours[paper]) for c in ("ink", "soft", "blue")) >= 4.5
+    assert min(contrast(c, colours["paper"]) for c in (INK, SOFT)) >= 4.5
+    assert min(contrast(c, colours["paper"]) for c in (BLUE, ORANGE, RED)) >= 3
+    # The two of a chart are told apart in grey too.
+    assert contrast(BLUE, ORANGE) > 1.6
