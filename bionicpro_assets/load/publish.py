@@ -128,6 +128,7 @@ def _publish_once(
     with nullcontext([rows]) if isinstance(rows, HourlyFrame) else rows.opened() as parts:
         for part in parts:
             _write(clickhouse, table, part, number, started_at, batch_size, written)
+            del part
     hours = sorted(written.commits)
     if hours != sorted(rows.hours):
         raise DataError(f"{name}: the rows should be of {describe(rows.hours)}, and are of {describe(hours)}.")
