@@ -407,3 +407,51 @@ def test_a_stream_that_leaves_an_hour_out_is_refused(clickhouse):
     with pytest.raises(DataError, match="the rows should be of"):
         publish(clickhouse, NAME, short, run_id="test", batch_size=10)
     assert visible(clickhouse) == {}
+
+
+def reads(clickhouse, monkeypatch) -> list[str]:
+    """Queries that fetch stored rows."""
+    seen: list[str] = []
+    real = clickhouse.frame
+
+    def frame(query, *parameters):
+        seen.append(query)
+        return real(query, *parameters)
+
+    monkeypatch.setattr(clickhouse, "frame", frame)
+    return seen
+
+
+def test_an_hour_that_comes_out_the_same_isnt_read_back_and_one_that_doesnt_only_to_audit_it(clickhouse, monkeypatch):
+    put(clickhouse, {A: [1, 2], B: [3]})
+    seen = reads(clickhouse, monkeypatch)
+    assert put(clickhouse, {A: [1, 2], B: [3]}, later(1)).unchanged == [A, B]
+    assert len(seen) == 0
+    assert put(clickhouse, {A: [1, 2], B: [4]}, later(2)).unchanged == [A]
+    assert len(seen) == 1
+    assert visible(clickhouse) == {A: [1, 2], B: [4]}
+
+
+def test_fingerprints_of_another_maker_arent_compared(clickhouse, monkeypatch):
+    with monkeypatch.context() as other:
+        other.setattr("bionicpro_assets.load.fingerprint.MAKER", "polars 0.1")
+        first = put(clickhouse, {A: [1, 2]})
+    seen = reads(clickhouse, monkeypatch)
+    second = put(clickhouse, {A: [1, 2]}, later(1))
+    assert (len(seen), second.unchanged) == (1, [A]), "the stored rows are compared instead"
+    current = HourlyTable.of(clickhouse, NAME).current(clickhouse, A, B)[A]
+    assert current.number == first.number
+    assert put(clickhouse, {A: [1, 2]}, later(2)).unchanged == [A]
+    assert len(seen) == 1, "and the journal has this one's from then on"
+
+
+def test_an_hour_that_was_altered_behind_the_journals_back_is_written_again(clickhouse):
+    first = put(clickhouse, {A: [1, 2], B: [3]})
+    clickhouse.command(
+        "ALTER TABLE storage.hourly_telemetry UPDATE error_count = 7 WHERE chip_id = 'C1' SETTINGS mutations_sync = 2"
+    )
+    second = put(clickhouse, {A: [1, 2], B: [3]}, later(1))
+    assert second.unchanged == [B]
+    assert HourlyTable.of(clickhouse, NAME).current(clickhouse, A, B)[A].number == second.number != first.number
+    _, ((errors,),) = clickhouse.rows(f"SELECT max(error_count) FROM {NAME}")
+    assert errors == 50
