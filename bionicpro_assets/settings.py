@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         description="Rows in one Arrow batch on the way to ClickHouse",
     )
     chunk_rows: int = Field(
-        150_000,
+        100_000,
         ge=1,
         alias="BIONICPRO_CHUNK_ROWS",
         description="Rows that a run works on at once, if they are of more than one hour; memory grows with it",
