@@ -313,7 +313,7 @@ def test_what_is_missing_or_uncertain_is_said(platform, reporting, command, tmp_
 )  # fmt: skip
 def test_what_can_not_be_told_is_said(platform, reporting, command, arguments, said):
     result = bionicpro("report", *(a.format(day=reporting.day) for a in arguments))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert said in result.output
 
 
