@@ -51,6 +51,7 @@ def run_demo(home: Path, fleet: Fleet) -> None:
     for command, what in (
         ("up", "the Dagster UI with the schedule on, at http://127.0.0.1:3000"),
         ('query "SELECT count() FROM reports.user_prosthesis_stats"', "SQL on the mart"),
+        ("report --fleet", "a page about these hours, to open in a browser; --user user_0005 for one patient's"),
         ("materialize", "load the last hours again: the numbers stay the same"),
         ("status", "what is loaded, and how fresh it is"),
     ):

@@ -35,7 +35,7 @@ def run_report(
         last: The last day, included; today by default.
         now: The present instant.
         fleet: The fleet in place of a patient.
-        out: The file, `-` for standard output; by default one here, named after what it is about.
+        out: The file, `-` for standard output; by default one in the working directory, named after what it is about.
         lang: The page's language.
 
     Raises:

@@ -284,7 +284,7 @@ def test_what_is_missing_or_uncertain_is_said(platform, reporting, command, tmp_
 
     assert "Set aside, and in no report: 2 rows of telemetry" in said("--fleet")
     dora = said("--user", "dora")
-    assert "more successful movements than movements: 1" in dora
+    assert "more successful movements than movements): 1" in dora
     assert "the CRM doesn't know the chip" not in dora
     # Loaded long after: the CRM names the wearers of now.
     assert "Taken for granted: of 1 row the CRM did not name the wearer" in dora

@@ -271,7 +271,8 @@ def test_importing_the_package_reads_no_environment_and_connects_to_nothing(tmp_
         "os.environ = Env(os.environ)\n"
         "def connect(*a): raise AssertionError('connects')\n"
         "socket.socket.connect = connect\n"
-        "import bionicpro_assets.definitions\n"
+        "import bionicpro_assets.definitions, sys\n"
+        "assert 'matplotlib' not in sys.modules, 'it takes a third of a second, and nothing is drawn'\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
