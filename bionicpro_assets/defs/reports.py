@@ -46,8 +46,10 @@ has learnt the chip or the source was corrected, the hour is loaded again and th
 SAMPLE = 20
 # Chips of one hour that its materialisation names; the sensor of late hours asks the CRM for them.
 CHIPS_NAMED = 1000
-# How many parts of a window may be kept in memory between writing the quarantine and the mart.
-PARTS_KEPT = 3
+# How many parts of a window may be kept in memory between writing the quarantine and the mart: more of a refresh, which
+# comes every quarter of an hour, than of a backfill.
+PARTS_KEPT, PARTS_OF_A_DAY_KEPT = 3, 10
+HOURS_OF_A_DAY = 24
 
 
 def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefinition:
@@ -98,7 +100,8 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
             rows = {hour: crm.row_counts[hour] + telemetry.row_counts[hour] for hour in hours}
             parts = in_parts(hours, rows, chunk_rows)
         # Both tables come from one join; of a long window, keeping it between the two costs more than joining twice.
-        keep = sum(telemetry.row_counts.values()) <= PARTS_KEPT * chunk_rows
+        most_kept = PARTS_OF_A_DAY_KEPT if len(hours) <= HOURS_OF_A_DAY else PARTS_KEPT
+        keep = sum(telemetry.row_counts.values()) <= most_kept * chunk_rows
         kept: dict[datetime, Joined] = {}
 
         def joined(part: list[datetime]) -> Joined:

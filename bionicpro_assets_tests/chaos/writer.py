@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from bionicpro_assets.extract.postgres import PostgresSource
-from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
-from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.extract.telemetry import telemetry_parts
+from bionicpro_assets.frames import HourlyFrame, HourlyStream, Parts
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.crm_history import extract_crm_hours
+from bionicpro_assets.load.crm_history import crm_parts
 from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.sweep import sweep
 from bionicpro_assets.load.table import HourlyTable
@@ -20,7 +20,9 @@ from bionicpro_assets.transform.join import join_telemetry_with_customers
 
 CRM, TELEMETRY, MART = "staging.crm_customer_prosthesis", "staging.hourly_telemetry", "reports.user_prosthesis_stats"
 # Before and after every INSERT and every read of rows, in the publications of all three tables: more than a load has.
-STEPS = 30
+STEPS = 60
+# A window of several hours is several parts.
+PART_ROWS = 100
 
 
 class Mortal(ClickHouse):
@@ -58,12 +60,12 @@ def load_window(
     """Both extracts, the join and the mart, each published; what the job does, without Dagster."""
     with Mortal(url, dies_at) as clickhouse:
 
-        def put(name: str, frame: HourlyFrame) -> HourlyFrame:
-            publish(clickhouse, name, frame, run_id=run_id, batch_size=50)
+        def put(name: str, parts: Parts) -> HourlyFrame:
+            publish(clickhouse, name, HourlyStream.begin(hours, parts), run_id=run_id, batch_size=50)
             return HourlyTable.of(clickhouse, name).load(clickhouse, hours)
 
-        wearers = put(CRM, extract_crm_hours(crm, clickhouse, hours))
-        readings = put(TELEMETRY, extract_hourly_telemetry(telemetry, hours))
+        wearers = put(CRM, lambda: crm_parts(crm, clickhouse, hours, PART_ROWS))
+        readings = put(TELEMETRY, lambda: telemetry_parts(telemetry, hours, PART_ROWS))
         joined = join_telemetry_with_customers(
             wearers.rows, readings.rows, report_timezone="UTC", processed_at=datetime.now(UTC)
         )
