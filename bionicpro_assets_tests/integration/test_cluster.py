@@ -55,6 +55,8 @@ class OneProcess(ClickHouse):
         self.sent.append(statement)
         # Of two replicas that are the same server, a Distributed table would write to both.
         statement = re.sub(r" ON CLUSTER '\w+'", "", statement).replace("Distributed('pair'", "Distributed('one'")
+        if self.replicated and not statement.lstrip().startswith("CREATE"):
+            return
         if not self.replicated:
             statement = re.sub(r"ReplicatedMergeTree\([^)]*\)", "MergeTree", statement)
         super().command(statement, parameters)
