@@ -8,12 +8,13 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.alerts import alerts
 from bionicpro_assets.defs.checks import data_checks
 from bionicpro_assets.defs.crm import crm_extract, crm_sources
-from bionicpro_assets.defs.etl import reports_etl
+from bionicpro_assets.defs.etl import etl_job, reports_etl
 from bionicpro_assets.defs.hourly import Hourly
 from bionicpro_assets.defs.io_manager import ClickHouseIOManager
 from bionicpro_assets.defs.late import late_hours
 from bionicpro_assets.defs.maintenance import maintenance
 from bionicpro_assets.defs.observations import observation_schedule, observed
+from bionicpro_assets.defs.operator_jobs import operator_jobs
 from bionicpro_assets.defs.reports import mart
 from bionicpro_assets.defs.resources import clickhouse_resources, source_resources
 from bionicpro_assets.defs.telemetry import hourly_rollup, telemetry_extract, telemetry_sources
@@ -27,23 +28,26 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
         settings: The settings.
         retries: Whether failed steps are tried again; without, a person at a terminal needn't wait for it.
     """
-    hourly = Hourly(settings.partitions_start, retries, timedelta(minutes=settings.fresh_minutes))
+    hourly = Hourly(
+        settings.partitions_start, retries, timedelta(minutes=settings.fresh_minutes), settings.hours_per_run
+    )
     clickhouse = clickhouse_resources()
     rollup = hourly_rollup(hourly, settings.rollup)
+    job = etl_job(settings)
     assets = dg.Definitions(
         assets=[
             *observed([*crm_sources(), *telemetry_sources(), *([rollup] if isinstance(rollup, dg.AssetSpec) else [])]),
             *([rollup] if isinstance(rollup, dg.AssetsDefinition) else []),
-            crm_extract(hourly),
-            telemetry_extract(hourly),
-            mart(hourly, settings.report_timezone),
+            crm_extract(hourly, settings.chunk_rows),
+            telemetry_extract(hourly, settings.chunk_rows),
+            mart(hourly, settings.report_timezone, settings.chunk_rows),
         ],
         asset_checks=data_checks(settings, hourly.retry_policy),
         resources={
             **source_resources(),
             **clickhouse,
             keys.CLICKHOUSE_IO_MANAGER: ClickHouseIOManager(
-                clickhouse=clickhouse[keys.CLICKHOUSE], batch_size=settings.batch_size
+                clickhouse=clickhouse[keys.CLICKHOUSE], batch_size=settings.batch_size, chunk_rows=settings.chunk_rows
             ),
         },
         # In process: all steps share one ClickHouse connection, and the embedded engine serves one process.
@@ -52,8 +56,9 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
     )
     return dg.Definitions.merge(
         assets,
-        reports_etl(settings),
+        reports_etl(settings, job),
         late_hours(settings),
+        operator_jobs(settings, job),
         observation_schedule(settings.rollup),
         maintenance(settings),
         alerts(settings),

@@ -16,6 +16,10 @@ class PlatformError(Exception):
             self.retryable = retryable
 
 
+class AnswerError(PlatformError):
+    """What was asked for was done, and the answer is no: rows differ, a problem was found, a run failed."""
+
+
 class SettingsError(PlatformError):
     """The settings are wrong. `problems` lists all that is, each by the setting's name."""
 

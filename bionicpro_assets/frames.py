@@ -1,8 +1,11 @@
-"""The value that travels between assets."""
+"""The values that travel between assets and their storage."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
+from typing import Self
 
 import polars as pl
 
@@ -31,3 +34,40 @@ class HourlyFrame:
         """Row count of every hour covered, empty ones included."""
         counts: dict[datetime, int] = dict(self.rows.group_by("hour_start").len().iter_rows())
         return {hour: counts.get(hour, 0) for hour in self.hours}
+
+
+Parts = Callable[[], Iterator[HourlyFrame]]
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyStream:
+    """Rows of hours, a part of the hours at a time, so that a long window takes no more memory than a short one.
+
+    Attributes:
+        hours: The hours that all parts together cover.
+        parts: Makes the parts, in order, from the beginning: a generator, to be closed when it isn't read to its end.
+    """
+
+    hours: Sequence[datetime]
+    parts: Parts
+    _begun: list[Iterator[HourlyFrame]] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, hours: Sequence[datetime], parts: Parts) -> Self:
+        """A stream whose first part is made now, so that what fails at once fails here."""
+        iterator = parts()
+        first = next(iterator)
+
+        def begun() -> Iterator[HourlyFrame]:
+            nonlocal first
+            with closing(iterator):  # type: ignore[type-var]  # a generator
+                yield from chain([first], iterator)
+
+        return cls(hours, parts, [begun()])
+
+    @contextmanager
+    def opened(self) -> Iterator[Iterator[HourlyFrame]]:
+        """The parts, from the beginning: for every attempt to store them."""
+        iterator = self._begun.pop() if self._begun else self.parts()
+        with closing(iterator):  # type: ignore[type-var]  # a generator
+            yield iterator

@@ -1,6 +1,6 @@
 """UTC hours: the unit everything here is partitioned, loaded and published by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bionicpro_assets.errors import DataError
@@ -69,6 +69,25 @@ def contiguous(hours: Iterable[datetime]) -> tuple[datetime, datetime]:
     if ordered != hour_range(since, ordered[-1]):
         raise DataError(f"The hours from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC are not contiguous.")
     return since, until
+
+
+def in_parts(hours: Sequence[datetime], rows: Mapping[datetime, int], most_rows: int) -> list[list[datetime]]:
+    """The hours, in order, in as few parts as have at most so many rows each; an hour is never divided.
+
+    Args:
+        hours: UTC hours.
+        rows: How many rows each has; what isn't here has none.
+        most_rows: How many rows a part may have, if it is more than one hour.
+    """
+    parts: list[list[datetime]] = []
+    room = 0
+    for hour in sorted(hours):
+        if not parts or rows.get(hour, 0) > room:
+            parts.append([])
+            room = most_rows
+        parts[-1].append(hour)
+        room -= rows.get(hour, 0)
+    return parts
 
 
 def describe(hours: Iterable[datetime]) -> str:

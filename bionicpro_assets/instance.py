@@ -1,7 +1,6 @@
 """Dagster's instance, and running the job in this process."""
 
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import dagster as dg
 
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
+from bionicpro_assets.event_log import batch_events, configuration
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.launcher import LOCK_TAG
 from bionicpro_assets.locks import held
@@ -29,7 +29,9 @@ def dagster_home(settings: Settings) -> Path:
         return Path(home)
     folder = settings.home.resolve() / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT / "dagster.yaml", folder / "dagster.yaml")
+    profile = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
+    (folder / "dagster.yaml").write_text(profile + configuration(folder), encoding="utf-8")
+    batch_events()
     return folder
 
 

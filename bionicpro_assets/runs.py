@@ -20,9 +20,10 @@ ASKED_TAG = "bionicpro/asked_for"
 
 Why = Literal["missing hours", "late hours"]
 
-# The refresh of the open hour goes before everything; then hours that reports lack, then hours that reports have in
-# an older state; then backfills, which have none and count as 0.
+# The refresh of the open hour goes before everything; then what an operator waits for, then hours that reports lack,
+# then hours that reports have in an older state; then backfills, which have none and count as 0.
 REFRESH_PRIORITY = 10
+OPERATOR_PRIORITY = 8
 PRIORITIES: Mapping[Why, int] = {"missing hours": 7, "late hours": 5}
 FINISHED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 UNFINISHED = [status for status in DagsterRunStatus if status not in (*FINISHED, DagsterRunStatus.MANAGED)]

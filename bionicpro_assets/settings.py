@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         alias="BIONICPRO_CLICKHOUSE_URL",
         description="ClickHouse: http(s)://user:password@host:port/reports, or chdb:///folder for the embedded engine",
     )
+    clickhouse_cluster: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,62}$")] | None = Field(
+        None,
+        alias="BIONICPRO_CLICKHOUSE_CLUSTER",
+        description="The cluster of ClickHouse servers, by its name in remote_servers; none is a single server",
+    )
     lookback_hours: int = Field(
         2,
         ge=0,
@@ -84,6 +89,19 @@ class Settings(BaseSettings):
         le=10_000_000,
         alias="ETL_BATCH_SIZE",
         description="Rows in one Arrow batch on the way to ClickHouse",
+    )
+    chunk_rows: int = Field(
+        150_000,
+        ge=1,
+        alias="BIONICPRO_CHUNK_ROWS",
+        description="Rows that a run works on at once, if they are of more than one hour; memory grows with it",
+    )
+    hours_per_run: int = Field(
+        720,
+        ge=1,
+        le=2208,
+        alias="BIONICPRO_HOURS_PER_RUN",
+        description="Hours in one run of a backfill or of a long load; a run should end well within half an hour",
     )
     partitions_start: Hour = Field(
         datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
@@ -203,6 +221,14 @@ class Settings(BaseSettings):
         secret = _is_secret(cls.model_fields[str(info.field_name)].annotation)
         if secret and isinstance(value, str) and PLACEHOLDER in value:
             raise ValueError(f"still holds the example value ({PLACEHOLDER}); put the real one in its place")
+        return value
+
+    @field_validator("clickhouse_cluster")
+    @classmethod
+    def _cluster_of_servers(cls, value: str | None, info: ValidationInfo) -> str | None:
+        url = info.data.get("clickhouse_url")
+        if value and url is not None and url.get_secret_value().startswith("chdb:"):
+            raise ValueError("is set, and BIONICPRO_CLICKHOUSE_URL is the embedded engine, which is in no cluster")
         return value
 
     @classmethod

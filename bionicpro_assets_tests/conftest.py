@@ -3,6 +3,13 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# A machine that is busy makes an example slow, and no example wrong. With CI set, the same examples every time: a
+# change is not held up by what another one's luck would have found; at a desk, new ones every time.
+settings.register_profile("desk", deadline=None)
+settings.register_profile("ci", parent=settings.get_profile("desk"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 @pytest.fixture(autouse=True)

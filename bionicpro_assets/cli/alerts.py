@@ -9,7 +9,7 @@ from bionicpro_assets.alerts.channels import DeliveryError
 from bionicpro_assets.alerts.problem import Message
 from bionicpro_assets.alerts.setup import channels_of
 from bionicpro_assets.cli.console import console
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.settings import Settings
 
 
@@ -17,7 +17,8 @@ def run_alerts_test(now: datetime) -> None:
     """Send a test message through every channel, and say what became of it.
 
     Raises:
-        PlatformError: No channel is configured, or one didn't take the message.
+        PlatformError: No channel is configured.
+        AnswerError: A channel didn't take the message.
     """
     settings = Settings.load()
     channels = channels_of(settings)
@@ -43,4 +44,4 @@ def run_alerts_test(now: datetime) -> None:
         else:
             console.print(f"{channel.name}: sent.")
     if failed:
-        raise PlatformError("\n".join(failed))
+        raise AnswerError("\n".join(failed))

@@ -40,7 +40,7 @@ def run_demo(home: Path, fleet: Fleet) -> None:
         env_file = write_env_file(values, home)
         os.environ["BIONICPRO_ENV_FILE"] = str(env_file)
         settings = Settings.load()
-        with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+        with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
             apply_clickhouse_schema(clickhouse)
         load_story(settings, hour_range(settings.partitions_start, floor_hour(datetime.now(UTC))))
     show_mart(settings)
@@ -72,7 +72,7 @@ def load_story(settings: Settings, hours: Sequence[datetime]) -> None:
 
 def show_mart(settings: Settings) -> None:
     """Print a sample of the mart, the two monitoring queries, and what the demo has for history and quarantine."""
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
         for title, name in (
             ("reports.user_prosthesis_stats, the newest rows", "demo_sample"),
             ("Today, by patient", "monitor_today_by_user"),

@@ -35,14 +35,28 @@ def run_init(targets: Sequence[str]) -> None:
                     source = _source(settings, "telemetry_db", "BIONICPRO_TELEMETRY_DB_URL")
                     applied = apply_postgres_schema(source, "telemetry")
                 case "roles":
-                    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+                    with ClickHouse(
+                        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster
+                    ) as clickhouse:
                         applied = apply_clickhouse_roles(clickhouse)
                     console.print(f"roles: {len(applied)} files of sql/clickhouse/roles and views of reports applied.")
                     continue
                 case _:
-                    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+                    with ClickHouse(
+                        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster
+                    ) as clickhouse:
                         applied = apply_clickhouse_schema(clickhouse)
-            console.print(f"{target}: {len(applied)} files of sql/{target}/schema applied.")
+            console.print(f"{target}: {_files(applied)} of sql/{target}/schema applied.")
+
+
+def _files(applied: Sequence[str]) -> str:
+    match len(applied):
+        case 0:
+            return "up to date, nothing"
+        case 1:
+            return f"{applied[0]}"
+        case many:
+            return f"{many} files"
 
 
 def _source(settings: Settings, name: str, setting: str) -> PostgresSource:

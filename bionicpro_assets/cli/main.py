@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError, PlatformError
 
 app = typer.Typer(
     name="bionicpro",
@@ -21,11 +21,11 @@ app = typer.Typer(
 
 
 class Failed(typer.Exit):
-    """Ends the command with status 1 after the error was said."""
+    """Ends the command after the error was said: status 1 if the answer is no, 2 if it couldn't be done at all."""
 
-    def __init__(self, message: str) -> None:
-        typer.secho(message, fg=typer.colors.RED, err=True)
-        super().__init__(1)
+    def __init__(self, error: PlatformError) -> None:
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        super().__init__(1 if isinstance(error, AnswerError) else 2)
 
 
 @app.callback()
@@ -148,6 +148,24 @@ def verify(
 
 
 @app.command()
+def compare(
+    other: Annotated[str, typer.Option("--with", help="The other table in the same ClickHouse, as database.table.")],
+    first: Annotated[str | None, typer.Option("--from", help="First day, like 2026-11-24. Default: all.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a differing row, for scripts.")] = False,
+) -> None:
+    """Compare the mart with another table of the same contract: doubled, missing, changed, and why. Status 1 if so.
+
+    For moving over from the Airflow DAG: rename its table, and let both run side by side for a while.
+    bionicpro compare --with airflow.user_prosthesis_stats --from 2026-11-20
+    """
+    from bionicpro_assets.cli.compare import run_compare
+
+    with _said():
+        run_compare(other, first, last, as_json=json)
+
+
+@app.command()
 def query(
     statement: Annotated[str, typer.Argument(help="A SELECT on ClickHouse.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a row, for scripts.")] = False,
@@ -163,12 +181,44 @@ def query(
 
 
 @app.command()
-def status() -> None:
+def status(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
+) -> None:
     """What is materialised, how fresh the mart is, and how the last runs ended."""
     from bionicpro_assets.cli.status import run_status
 
     with _said():
-        run_status(datetime.now(UTC))
+        run_status(datetime.now(UTC), as_json=json)
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a finding, for scripts.")] = False,
+) -> None:
+    """Look at everything that must be right, and say what to do where it isn't. Status 1 if there is a problem.
+
+    Settings, databases, rights, clocks, disk, tables, the hours of the last day, the daemon, the queue, the last runs.
+    """
+    from bionicpro_assets.cli.doctor import run_doctor
+
+    with _said():
+        run_doctor(datetime.now(UTC), as_json=json)
+
+
+@app.command()
+def metrics(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 9464,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds a scrape may take; a source that takes longer is left out.")
+    ] = 8.0,
+    once: Annotated[bool, typer.Option("--once", help="Print them and end; status 1 if a source failed.")] = False,
+) -> None:
+    """Metrics in Prometheus' text format: runs, daemons, freshness, checks, the tables. Ctrl-C stops it."""
+    from bionicpro_assets.cli.metrics import run_metrics
+
+    with _said():
+        run_metrics(host, port, timeout, once=once)
 
 
 alerts = typer.Typer(help="Messages about failed runs, failed checks and stale assets.", no_args_is_help=True)
@@ -185,14 +235,14 @@ def test() -> None:
 
 
 class _said:  # noqa: N801 - reads as a word at its use
-    """Says an error of the platform in its own words, without a traceback, and ends with status 1."""
+    """Says an error of the platform in its own words, without a traceback, and ends with a status that tells."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, PlatformError):
-            raise Failed(str(error)) from None
+            raise Failed(error) from None
         if isinstance(error, KeyboardInterrupt):
             typer.secho("Stopped.", err=True)
             sys.exit(130)

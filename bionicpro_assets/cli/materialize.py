@@ -19,11 +19,11 @@ from rich.progress import (
 )
 
 from bionicpro_assets.cli.console import console, table
-from bionicpro_assets.defs.hourly import HOURS_PER_BACKFILL_RUN
-from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.hours import describe, floor_hour, hour_range, parse_hour, refresh_window
+from bionicpro_assets.errors import AnswerError, PlatformError
+from bionicpro_assets.hours import describe
 from bionicpro_assets.instance import dagster_instance, run_job
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.period import period
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
 from bionicpro_assets.sqlfiles import sql
@@ -57,7 +57,7 @@ def run_materialize(
         raise PlatformError("--chip says which chips --wearers-as-of-now is about, and goes only with it.")
     if as_of_now and not (first and last):
         raise PlatformError("--wearers-as-of-now changes whose hours they are: name them, with --from and --to.")
-    hours = window(settings, first, last, now)
+    hours = period(settings, first, last, now)
     with sources_running(settings):
         if not as_of_now:
             load_hours(settings, hours)
@@ -68,39 +68,13 @@ def run_materialize(
             "hours. They stay with them until they are corrected again."
         )
         load_hours(settings, hours, {"wearers_as_of_now": True, "chips": list(chips)})
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
         span = {"first": int(hours[0].timestamp()), "last": int(hours[-1].timestamp())}
         names, corrected = clickhouse.rows(sql("clickhouse/queries/corrected_wearers.sql"), span)
     console.print(f"In these hours {len(corrected)} rows have another wearer than was known before.")
     if corrected:
         shown = "Corrected" if len(corrected) <= ROWS_SHOWN else f"Corrected, the first {ROWS_SHOWN}"
         table(shown, names, corrected[:ROWS_SHOWN])
-
-
-def window(settings: Settings, first: str | None, last: str | None, now: datetime) -> list[datetime]:
-    """The hours asked for.
-
-    Raises:
-        PlatformError: They are no hours, reversed, before the first partition or after the open hour.
-    """
-    default = refresh_window(now, lookback_hours=settings.lookback_hours, start=settings.partitions_start)
-    try:
-        since = parse_hour(first) if first else default[0] if default else settings.partitions_start
-        until = parse_hour(last) if last else floor_hour(now)
-    except ValueError as error:
-        raise PlatformError(str(error)) from None
-    if since > until:
-        raise PlatformError(f"--from {since:%Y-%m-%dT%H:%M} is after --to {until:%Y-%m-%dT%H:%M}.")
-    if since < settings.partitions_start:
-        raise PlatformError(
-            f"There are partitions from {settings.partitions_start:%Y-%m-%dT%H:%M} on (BIONICPRO_PARTITIONS_START); "
-            f"{since:%Y-%m-%dT%H:%M} is before that."
-        )
-    if until > floor_hour(now):
-        raise PlatformError(
-            f"The hour {until:%Y-%m-%dT%H:%M} UTC hasn't begun; the open hour is {floor_hour(now):%Y-%m-%dT%H:%M}."
-        )
-    return hour_range(since, until)
 
 
 def load_hours(
@@ -120,13 +94,13 @@ def load_hours(
     console.print(f"Loading {describe(hours)} with the job bionicpro_reports_etl.")
     with dagster_instance(settings) as instance, _progress() as progress:
         task = progress.add_task("", total=len(hours))
-        for i in range(0, len(hours), HOURS_PER_BACKFILL_RUN):
-            chunk, run_id = hours[i : i + HOURS_PER_BACKFILL_RUN], str(uuid.uuid4())
+        for i in range(0, len(hours), settings.hours_per_run):
+            chunk, run_id = hours[i : i + settings.hours_per_run], str(uuid.uuid4())
             began = time.monotonic()
             with _told(instance, run_id, progress):
                 outcome = run_job(settings, instance, chunk, run_id, crm_config)
             if outcome.failures:
-                raise PlatformError(
+                raise AnswerError(
                     "\n".join(
                         [
                             *outcome.failures,

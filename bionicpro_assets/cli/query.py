@@ -11,7 +11,7 @@ from bionicpro_assets.settings import Settings
 def run_query(statement: str, *, as_json: bool) -> None:
     """Print the rows of a query that may only read."""
     settings = Settings.load()
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
         columns, rows = ask(clickhouse, statement, settings)
     if as_json:
         for row in rows:

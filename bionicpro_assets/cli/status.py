@@ -1,5 +1,7 @@
 """`bionicpro status`."""
 
+import json
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -16,59 +18,126 @@ from bionicpro_assets.settings import Settings
 from bionicpro_assets.sqlfiles import sql
 
 RUNS_SHOWN = 5
+MART = keys.table_name(keys.MART)
 
 
-def run_status(now: datetime) -> None:
-    """Print materialisations, freshness of the mart, and the last runs."""
+@dataclass(frozen=True, slots=True)
+class AssetState:
+    """What Dagster knows of an asset: hours that are materialised, the newest of them, and the last materialisation."""
+
+    asset: str
+    hours: int
+    newest_hour: datetime | None
+    materialised_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run: the hours it is for, when it began, and how long it took."""
+
+    run_id: str
+    status: str
+    hours: str
+    began_at: datetime | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MartState:
+    """What is published of the mart: the newest hour, and when its source was read."""
+
+    rows: int
+    hours: int
+    newest_hour: datetime
+    read_at: datetime
+
+
+def run_status(now: datetime, *, as_json: bool) -> None:
+    """Print materialisations, the last runs, and the freshness of the mart."""
     settings = Settings.load()
     with dagster_instance(settings) as instance:
-        table("Assets", ["asset", "hours", "newest hour", "materialised"], _assets(instance, now))
-        table("Last runs", ["run", "status", "hours", "began", "took"], _runs(instance))
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), engine_wait_seconds=5) as clickhouse:
+        assets, runs = _assets(instance), _runs(instance)
+    unknown = None
+    with ClickHouse(
+        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster, engine_wait_seconds=5
+    ) as clickhouse:
         try:
-            _freshness(clickhouse, now)
+            published = _published(clickhouse)
         except ClickHouseError as error:
             if not error.retryable:
                 raise
-            console.print(f"The mart's freshness isn't known now: {error}", style="yellow")
+            published, unknown = None, str(error)
+    if as_json:
+        found = {
+            "assets": [asdict(a) for a in assets],
+            "runs": [asdict(r) for r in runs],
+            "mart": asdict(published) if published else None,
+            "mart_unknown_because": unknown,
+        }
+        print(json.dumps(found, default=lambda instant: instant.isoformat(), ensure_ascii=False))  # noqa: T201
+        return
+    table(
+        "Assets",
+        ["asset", "hours", "newest hour", "materialised"],
+        [(a.asset, a.hours, _minute(a.newest_hour), _ago(now, a.materialised_at) or "never") for a in assets],
+    )
+    table(
+        "Last runs",
+        ["run", "status", "hours", "began", "took"],
+        [
+            (r.run_id[:8], r.status, r.hours, _minute(r.began_at), f"{r.seconds:.1f} s" if r.seconds else "")
+            for r in runs
+        ],
+    )
+    console.print(_freshness(published, unknown, now), highlight=False, style="yellow" if unknown else "")
 
 
-def _assets(instance: dg.DagsterInstance, now: datetime) -> list[tuple[str, int, str, str]]:
-    rows = []
+def _assets(instance: dg.DagsterInstance) -> list[AssetState]:
+    states = []
     for key in (keys.HOURLY_STATS, keys.CRM_EXTRACT, keys.TELEMETRY_EXTRACT, keys.MART):
         hours = instance.get_materialized_partitions(key)
         latest = instance.fetch_materializations(key, limit=1).records
-        when = _ago(now, datetime.fromtimestamp(latest[0].timestamp, UTC)) if latest else "never"
-        newest = f"{max(map(parse_hour, hours)):%Y-%m-%d %H:%M}" if hours else ""
-        rows.append((key.to_user_string(), len(hours), newest, when))
-    return rows
+        newest = max(map(parse_hour, hours)) if hours else None
+        when = datetime.fromtimestamp(latest[0].timestamp, UTC) if latest else None
+        states.append(AssetState(key.to_user_string(), len(hours), newest, when))
+    return states
 
 
-def _runs(instance: dg.DagsterInstance) -> list[tuple[str, str, str, str, str]]:
-    rows = []
+def _runs(instance: dg.DagsterInstance) -> list[RunState]:
+    states = []
     for record in instance.get_run_records(limit=RUNS_SHOWN):
-        tags = record.dagster_run.tags
-        hours = describe(hours_of_run(tags)) if hours_of_run(tags) else ""
-        began = f"{datetime.fromtimestamp(record.start_time, UTC):%Y-%m-%d %H:%M:%S}" if record.start_time else ""
-        took = f"{record.end_time - record.start_time:.1f} s" if record.start_time and record.end_time else ""
-        rows.append((record.dagster_run.run_id[:8], record.dagster_run.status.value.lower(), hours, began, took))
-    return rows
+        run, hours = record.dagster_run, hours_of_run(record.dagster_run.tags)
+        began = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
+        took = record.end_time - record.start_time if record.start_time and record.end_time else None
+        states.append(RunState(run.run_id, run.status.value.lower(), describe(hours) if hours else "", began, took))
+    return states
 
 
-def _freshness(clickhouse: ClickHouse, now: datetime) -> None:
-    name = keys.table_name(keys.MART)
-    HourlyTable.of(clickhouse, name)
-    _, rows = clickhouse.rows(sql("clickhouse/queries/freshness.sql"), {"table_name": name})
+def _published(clickhouse: ClickHouse) -> MartState | None:
+    HourlyTable.of(clickhouse, MART)
+    _, rows = clickhouse.rows(sql("clickhouse/queries/freshness.sql"), {"table_name": MART})
     hours, newest, read, row_count = rows[0]
     if not hours:
-        console.print(f"{name}: nothing is published yet. Load it with: bionicpro materialize")
-        return
-    hour, read_at = datetime.fromtimestamp(newest, UTC), datetime.fromtimestamp(read, UTC)
-    newest_hour = f"the newest is {hour:%Y-%m-%d %H:%M} UTC, read {_ago(now, read_at)}"
-    console.print(f"{name}: {row_count} rows in {hours} hours; {newest_hour}.", highlight=False)
+        return None
+    return MartState(row_count, hours, datetime.fromtimestamp(newest, UTC), datetime.fromtimestamp(read, UTC))
 
 
-def _ago(now: datetime, then: datetime) -> str:
+def _freshness(published: MartState | None, unknown: str | None, now: datetime) -> str:
+    if unknown:
+        return f"The mart's freshness isn't known now: {unknown}"
+    if not published:
+        return f"{MART}: nothing is published yet. Load it with: bionicpro materialize"
+    newest = f"the newest is {_minute(published.newest_hour)} UTC, read {_ago(now, published.read_at)}"
+    return f"{MART}: {published.rows} rows in {published.hours} hours; {newest}."
+
+
+def _minute(instant: datetime | None) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}" if instant else ""
+
+
+def _ago(now: datetime, then: datetime | None) -> str:
+    if then is None:
+        return ""
     seconds = max(0, int((now - then).total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:

@@ -41,7 +41,7 @@ def run_up(port: int) -> None:
     with ExitStack() as stack:
         settings = _settings(stack)
         stack.enter_context(sources_running(settings))
-        with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+        with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
             apply_clickhouse_schema(clickhouse)
         stack.enter_context(_demo_telemetry(settings, stopping))
         home, workspace = dagster_home(settings), ["--workspace", str(PROJECT / "workspace.yaml")]

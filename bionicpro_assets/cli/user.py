@@ -20,6 +20,6 @@ def run_user(name: str, role: Role, password_file: Path) -> None:
         password = password_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PlatformError(f"{password_file} can't be read: {getattr(error, 'strerror', None) or error}.") from None
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
         put_user(clickhouse, name, role, password)
     console.print(f"{name} has the role bionicpro_{role}, and the password of {password_file}.", highlight=False)

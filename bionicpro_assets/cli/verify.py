@@ -4,12 +4,12 @@ import json
 from datetime import datetime
 
 from bionicpro_assets.cli.console import console, table
-from bionicpro_assets.cli.materialize import window
 from bionicpro_assets.defs.keys import MART, table_name
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import HOUR, describe, floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.period import period
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
 from bionicpro_assets.verify import verify
@@ -21,11 +21,15 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
     """Compare the mart with the sources; by default the closed hours of the lookback.
 
     Raises:
-        PlatformError: They differ, or can't be compared.
+        AnswerError: They differ.
+        PlatformError: They can't be compared.
     """
     settings = Settings.load()
-    hours = window(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
-    with sources_running(settings), ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    hours = period(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
+    with (
+        sources_running(settings),
+        ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse,
+    ):
         found = verify(
             PostgresSource("crm_db", settings.secret("BIONICPRO_CRM_DB_URL"), "BIONICPRO_CRM_DB_URL"),
             PostgresSource("telemetry_db", settings.secret("BIONICPRO_TELEMETRY_DB_URL"), "BIONICPRO_TELEMETRY_DB_URL"),
@@ -54,4 +58,4 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
     if found.never_loaded:
         said.append(f"Never loaded: {describe(found.never_loaded)}.")
     said.append("To load hours again: bionicpro materialize --from … --to …")
-    raise PlatformError("\n".join(said))
+    raise AnswerError("\n".join(said))

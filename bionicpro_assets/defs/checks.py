@@ -35,18 +35,19 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
     def about(*tables: str) -> list[Claim]:
         return [claim for claim in claims(settings) if claim.table in tables]
 
+    most = settings.chunk_rows
     crm, telemetry, reports = about(CRM), about(TELEMETRY), about(REJECTED, MART)
 
     def check_crm(context: dg.AssetCheckExecutionContext, clickhouse: ClickHouse, hours: Hours) -> list[Verdict]:
         view = view_verdict(crm_contract(), _source(context, keys.CRM_DB).source, hours)
-        return [view, *evaluate(clickhouse, crm, hours)]
+        return [view, *evaluate(clickhouse, crm, hours, most_rows=most)]
 
     def check_telemetry(context: dg.AssetCheckExecutionContext, clickhouse: ClickHouse, hours: Hours) -> list[Verdict]:
         view = view_verdict(telemetry_contract(), _source(context, keys.TELEMETRY_DB).source, hours)
-        return [view, *evaluate(clickhouse, telemetry, hours)]
+        return [view, *evaluate(clickhouse, telemetry, hours, most_rows=most)]
 
     def check_reports(_: dg.AssetCheckExecutionContext, clickhouse: ClickHouse, hours: Hours) -> list[Verdict]:
-        return [published_verdict(clickhouse, hours), *evaluate(clickhouse, reports, hours)]
+        return [published_verdict(clickhouse, hours), *evaluate(clickhouse, reports, hours, most_rows=most)]
 
     def check_roll_up(context: dg.AssetCheckExecutionContext, _: ClickHouse, hours: Hours) -> list[Verdict]:
         return raw_verdicts(_source(context, keys.TELEMETRY_DB).source, hours)

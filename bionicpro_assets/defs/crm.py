@@ -1,5 +1,7 @@
 """The CRM: its real tables, and their extract."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 from pydantic import Field
 
@@ -8,8 +10,8 @@ from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
 from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
 from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
 from bionicpro_assets.defs.verdicts import contract_told
-from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.load.crm_history import extract_crm_hours
+from bionicpro_assets.frames import HourlyFrame, HourlyStream
+from bionicpro_assets.load.crm_history import crm_parts
 from bionicpro_assets.quality.source_claims import crm_contract
 from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, STATED
 
@@ -82,8 +84,8 @@ def crm_sources() -> list[dg.AssetSpec]:
     ]
 
 
-def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
-    """The extract of the CRM."""
+def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
+    """The extract of the CRM, made `chunk_rows` rows at a time."""
 
     @hourly.asset(
         key=keys.CRM_EXTRACT,
@@ -101,7 +103,7 @@ def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
         config: CrmExtractConfig,
         bionicpro_crm_db: dg.ResourceParam[PostgresResource],
         bionicpro_clickhouse: ClickHouseResource,
-    ) -> HourlyFrame:
+    ) -> HourlyStream:
         """Who wore which prosthesis, and which chip it carried, in every hour.
 
         One row per prosthesis and hour. The CRM tells only today's wearer of a chip; so every hour keeps what is known
@@ -113,21 +115,25 @@ def crm_extract(hourly: Hourly) -> dg.AssetsDefinition:
 
         Stands for the Airflow task `extract_crm_data`.
         """
-        with clear_failure(), contract_told(context, crm_contract()):
-            frame = extract_crm_hours(
+
+        def parts() -> Iterator[HourlyFrame]:
+            counts = dict.fromkeys((ASSUMED, STATED, ENDED, CONTESTED), 0)
+            for frame in crm_parts(
                 bionicpro_crm_db.source,
                 bionicpro_clickhouse.clickhouse,
-                hours_of(context),
+                hours,
+                chunk_rows,
                 as_of_now=config.wearers_as_of_now,
                 chips=config.chips,
-            )
-        add_per_hour(context, frame, keys.CRM_EXTRACT)
-        context.add_output_metadata(
-            {
-                f"{kind}_rows": int((frame.rows["ownership"] == kind).sum())
-                for kind in (ASSUMED, STATED, ENDED, CONTESTED)
-            }
-        )
-        return frame
+            ):
+                add_per_hour(context, frame, keys.CRM_EXTRACT)
+                for kind in counts:
+                    counts[kind] += int((frame.rows["ownership"] == kind).sum())
+                yield frame
+            context.add_asset_metadata({f"{kind}_rows": count for kind, count in counts.items()})
+
+        with clear_failure(), contract_told(context, crm_contract()):
+            hours = hours_of(context)
+            return HourlyStream.begin(hours, parts)
 
     return crm_customer_prosthesis

@@ -1,5 +1,7 @@
 """The job and its schedule: what the Airflow DAG `bionicpro_reports_etl` was."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from bionicpro_assets.defs import keys
@@ -8,25 +10,33 @@ from bionicpro_assets.late.catch_up import catch_up
 from bionicpro_assets.runs import ask_tags, range_tags
 from bionicpro_assets.settings import Settings
 
+if TYPE_CHECKING:
+    # What define_asset_job returns; the type has no public name.
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as AssetJob
+
 MAX_RUNTIME_SECONDS = 30 * 60
 
 
-def reports_etl(settings: Settings) -> dg.Definitions:
+def etl_job(settings: Settings) -> "AssetJob":
+    """The job over one window of hours."""
+    selected = list(keys.PUBLISHED)
+    if settings.rollup == "platform":
+        selected.append(keys.HOURLY_STATS)
+    return dg.define_asset_job(
+        keys.JOB,
+        selection=dg.AssetSelection.assets(*selected),
+        description="Loads a window of hours from both databases into the mart; every 15 minutes, the last hours.",
+        tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
+    )
+
+
+def reports_etl(settings: Settings, job: "AssetJob") -> dg.Definitions:
     """The job and its schedule.
 
     Every quarter of an hour the schedule asks for one run over the hours from now minus the lookback to the open
     one, and for runs over hours that were never loaded, by the rule of `late.catch_up`. Ticks missed while the daemon
     was down are not made up for one by one.
     """
-    selected = list(keys.PUBLISHED)
-    if settings.rollup == "platform":
-        selected.append(keys.HOURLY_STATS)
-    job = dg.define_asset_job(
-        keys.JOB,
-        selection=dg.AssetSelection.assets(*selected),
-        description="Loads a window of hours from both databases into the mart; every 15 minutes, the last hours.",
-        tags={"dagster/max_runtime": str(MAX_RUNTIME_SECONDS)},
-    )
 
     @dg.schedule(
         name=keys.SCHEDULE,

@@ -13,9 +13,6 @@ from bionicpro_assets.defs.keys import POOL, table_name
 from bionicpro_assets.errors import DataError, PlatformError
 from bionicpro_assets.hours import PARTITION_KEY_FORMAT, contiguous, floor_hour, parse_hour, partition_key
 
-# A backfill of a year is 53 runs: each small enough to be repeated, large enough that starting it costs little.
-HOURS_PER_BACKFILL_RUN = 168
-
 AssetDecorator = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 
 
@@ -27,11 +24,14 @@ class Hourly:
         start: The first partition. Partitions are UTC hours, and the open hour is one too.
         retries: Whether a step that fails, and may go well later, is tried again: 3 times, 2 minutes apart.
         fresh_for: How long after a load the extracts and the mart count as fresh.
+        hours_per_run: How many hours one run of a backfill is for: few enough to be repeated, and so many that starting
+            the run costs little.
     """
 
     start: datetime
     retries: bool = True
     fresh_for: timedelta = timedelta(minutes=40)
+    hours_per_run: int = 720
 
     @property
     def freshness(self) -> dg.FreshnessPolicy:
@@ -70,7 +70,7 @@ class Hourly:
     def _shared(self) -> dict[str, Any]:
         return {
             "partitions_def": self.partitions,
-            "backfill_policy": dg.BackfillPolicy.multi_run(HOURS_PER_BACKFILL_RUN),
+            "backfill_policy": dg.BackfillPolicy.multi_run(self.hours_per_run),
             "retry_policy": self.retry_policy,
             "pool": POOL,
         }

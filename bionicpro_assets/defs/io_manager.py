@@ -8,14 +8,14 @@ from pydantic import Field
 
 from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.keys import table_name
-from bionicpro_assets.defs.metadata import publication_metadata
+from bionicpro_assets.defs.metadata import publication_metadata, table_metadata
 from bionicpro_assets.defs.resources import ClickHouseResource
 from bionicpro_assets.defs.verdicts import tell_blocked
 from bionicpro_assets.errors import DataError
-from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.frames import HourlyStream
 from bionicpro_assets.hours import describe, parse_hour
 from bionicpro_assets.load.publish import publish
-from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.load.table import HourlyTable, Published
 from bionicpro_assets.quality.claims import claims
 from bionicpro_assets.quality.evaluate import BlockedError, require
 from bionicpro_assets.settings import Settings
@@ -29,13 +29,14 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
 
     clickhouse: dg.ResourceDependency[ClickHouseResource]
     batch_size: int = Field(10_000, description="Rows in one Arrow batch on the way to ClickHouse")
+    chunk_rows: int = Field(150_000, description="Rows that are worked on at once, if they are of several hours")
 
-    def handle_output(self, context: dg.OutputContext, obj: HourlyFrame) -> None:
-        """Publish the frame as the content of the output's partitions."""
+    def handle_output(self, context: dg.OutputContext, obj: HourlyStream) -> None:
+        """Publish the rows as the content of the output's partitions, all of them at once."""
         name = table_name(context.asset_key)
         with clear_failure():
             hours = _hours(name, context.has_asset_partitions, context.asset_partition_keys)
-            if obj.hours != hours:
+            if sorted(obj.hours) != hours:
                 raise DataError(f"{name}: the run is for {describe(hours)}, and its rows for {describe(obj.hours)}.")
             clickhouse = self.clickhouse.clickhouse
             try:
@@ -45,7 +46,9 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
                     obj,
                     run_id=context.run_id,
                     batch_size=self.batch_size,
-                    before_commit=lambda staged: require(clickhouse, claims(Settings.load()), name, staged),
+                    before_commit=lambda staged: require(
+                        clickhouse, claims(Settings.load()), name, staged, most_rows=self.chunk_rows
+                    ),
                 )
             except BlockedError as error:
                 # An output context gives no other way to the instance that the run is recorded in.
@@ -57,19 +60,22 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
             context.log.warning(
                 f"{name}: of {describe(publication.superseded)} a newer read was published meanwhile and stays visible."
             )
+        context.add_output_metadata(publication_metadata(table, publication, rows_in_table))
         lineage = (context.definition_metadata or {}).get("dagster/column_lineage")
-        context.add_output_metadata(
-            publication_metadata(table, obj, publication, rows_in_table)
-            | ({"dagster/column_lineage": lineage} if lineage is not None else {})
-        )
+        described = table_metadata(table, publication.head)
+        if lineage is not None:
+            described["dagster/column_lineage"] = lineage
+        # An output context adds metadata to all its partitions, and a step's to one.
+        context.step_context.add_asset_metadata(described, context.asset_key, context.asset_partition_keys[-1])
 
-    def load_input(self, context: dg.InputContext) -> HourlyFrame:
-        """The visible rows of the partitions that the run needs."""
+    def load_input(self, context: dg.InputContext) -> Published:
+        """The partitions that the run needs, as they are visible now; of the input's `columns`, if it names some."""
         name = table_name(context.asset_key)
         with clear_failure():
             hours = _hours(name, context.has_asset_partitions, context.asset_partition_keys)
             clickhouse = self.clickhouse.clickhouse
-            return HourlyTable.of(clickhouse, name).load(clickhouse, hours)
+            columns = (context.definition_metadata or {}).get("columns")
+            return HourlyTable.of(clickhouse, name).published(clickhouse, hours, columns)
 
 
 def _hours(name: str, partitioned: bool, keys: Sequence[str]) -> list[datetime]:

@@ -1,5 +1,6 @@
 """The mart: telemetry joined with the people who wear the prostheses; and the quarantine, what can't be joined."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,9 +12,11 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
 from bionicpro_assets.defs.metadata import REJECTED_CHIPS, SOURCE_READ_AT, add_per_hour, column_lineage
 from bionicpro_assets.defs.resources import ClickHouseResource
-from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.frames import HourlyFrame, HourlyStream
+from bionicpro_assets.hours import in_parts
 from bionicpro_assets.load.quarantine import with_first_rejected
-from bionicpro_assets.transform.join import FROM_CRM, NUMBERS, join_telemetry_with_customers
+from bionicpro_assets.load.table import Published
+from bionicpro_assets.transform.join import CRM_COLUMNS, FROM_CRM, NUMBERS, Joined, join_telemetry_with_customers
 
 LINEAGE = {
     **{column: [(keys.CRM_EXTRACT, source)] for column, source in FROM_CRM.items()},
@@ -45,8 +48,8 @@ SAMPLE = 20
 CHIPS_NAMED = 1000
 
 
-def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
-    """The mart that all reports read, and the quarantine beside it: one join makes both."""
+def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefinition:
+    """The mart that all reports read, and the quarantine beside it: one join makes both, `chunk_rows` rows at once."""
 
     def out(
         key: dg.AssetKey, description: str, metadata: Mapping[str, Any], freshness: dg.FreshnessPolicy | None
@@ -65,7 +68,10 @@ def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
 
     @hourly.multi_asset(
         name="transform_and_join",
-        ins={"crm": dg.AssetIn(key=keys.CRM_EXTRACT), "telemetry": dg.AssetIn(key=keys.TELEMETRY_EXTRACT)},
+        ins={
+            "crm": dg.AssetIn(key=keys.CRM_EXTRACT, metadata={"columns": CRM_COLUMNS}),
+            "telemetry": dg.AssetIn(key=keys.TELEMETRY_EXTRACT),
+        },
         outs={
             "rejected_telemetry": out(
                 keys.QUARANTINE, QUARANTINE_DESCRIPTION, column_lineage(REJECTED_LINEAGE), freshness=None
@@ -80,40 +86,80 @@ def mart(hourly: Hourly, report_timezone: str) -> dg.AssetsDefinition:
     )
     def transform_and_join(
         context: dg.AssetExecutionContext,
-        crm: HourlyFrame,
-        telemetry: HourlyFrame,
+        crm: Published,
+        telemetry: Published,
         bionicpro_clickhouse: ClickHouseResource,
-    ) -> Iterator[dg.Output[HourlyFrame]]:
+    ) -> Iterator[dg.Output[HourlyStream]]:
         now = datetime.now(UTC)
         with clear_failure():
             hours = hours_of(context)
-            joined = join_telemetry_with_customers(
-                crm.rows, telemetry.rows, report_timezone=report_timezone, processed_at=now
-            )
-            rejected = with_first_rejected(bionicpro_clickhouse.clickhouse, joined.rejected, hours, now=now)
-        # First what is kept aside: at no moment a row is in neither of the two for good.
-        yield _quarantined(context, HourlyFrame(rejected, telemetry.read_at))
-        frame = HourlyFrame(joined.rows, telemetry.read_at)
-        assumed = {hour: joined.assumed.get(hour, 0) for hour in hours}
-        # The window's instant is the newest of its hours; each hour has its own.
-        read_at = {hour: dg.MetadataValue.timestamp(at) for hour, at in frame.read_at.items()}
-        add_per_hour(context, frame, keys.MART, {"assumed_rows_of_hour": assumed, SOURCE_READ_AT: read_at})
-        more = {"rejected_rows": rejected.height, "assumed_rows": sum(assumed.values())}
-        yield dg.Output(frame, "user_prosthesis_stats", metadata=more)
+            rows = {hour: crm.row_counts[hour] + telemetry.row_counts[hour] for hour in hours}
+            parts = in_parts(hours, rows, chunk_rows)
+        last: list[tuple[list[datetime], Joined]] = []
+
+        def joined(part: list[datetime]) -> Joined:
+            """The join of a part. The last one is kept: of a window of one part, both tables come from one join."""
+            if not last or last[0][0] != part:
+                last.clear()
+                made = join_telemetry_with_customers(
+                    crm.load(part).rows, telemetry.load(part).rows, report_timezone=report_timezone, processed_at=now
+                )
+                last.append((part, made))
+            return last[0][1]
+
+        def read_at(part: list[datetime]) -> dict[datetime, datetime]:
+            return {hour: telemetry.read_at[hour] for hour in part}
+
+        def rejected() -> Iterator[HourlyFrame]:
+            reasons: Counter[str] = Counter()
+            for part in parts:
+                found = joined(part).rejected
+                found = with_first_rejected(bionicpro_clickhouse.clickhouse, found, part, now=now)
+                frame = HourlyFrame(found, read_at(part))
+                add_per_hour(context, frame, keys.QUARANTINE, {REJECTED_CHIPS: _chips(frame)})
+                reasons.update(dict(found.group_by("reason").len().iter_rows()))
+                yield frame
+            _tell_reasons(context, reasons)
+
+        def attributed() -> Iterator[HourlyFrame]:
+            total = 0
+            for part in parts:
+                made = joined(part)
+                frame = HourlyFrame(made.rows, read_at(part))
+                assumed = {hour: made.assumed.get(hour, 0) for hour in part}
+                # The window's instant is the newest of its hours; each hour has its own.
+                instants = {hour: dg.MetadataValue.timestamp(at) for hour, at in frame.read_at.items()}
+                add_per_hour(context, frame, keys.MART, {"assumed_rows_of_hour": assumed, SOURCE_READ_AT: instants})
+                total += sum(assumed.values())
+                yield frame
+            context.add_asset_metadata({"assumed_rows": total}, asset_key=keys.MART)
+
+        with clear_failure():
+            # First what is kept aside: at no moment a row is in neither of the two for good.
+            set_aside = HourlyStream.begin(hours, rejected)
+        yield dg.Output(set_aside, "rejected_telemetry")
+        with clear_failure():
+            frames = HourlyStream.begin(hours, attributed)
+        yield dg.Output(frames, "user_prosthesis_stats")
 
     return transform_and_join
 
 
-def _quarantined(context: dg.AssetExecutionContext, frame: HourlyFrame) -> dg.Output[HourlyFrame]:
-    """The output of the quarantine, with its reasons counted and its chips named hour by hour."""
+def _chips(frame: HourlyFrame) -> dict[datetime, list[str]]:
+    """The chips without a wearer, hour by hour."""
     by_hour = frame.rows.filter(pl.col("no_wearer") == 1).group_by("hour_start").agg(pl.col("chip_id").sort())
     chips = {hour: named[:CHIPS_NAMED] for hour, named in by_hour.iter_rows()}
-    add_per_hour(context, frame, keys.QUARANTINE, {REJECTED_CHIPS: {hour: chips.get(hour, []) for hour in frame.hours}})
-    reasons = frame.rows.group_by("reason").len().sort("len", descending=True).head(SAMPLE)
-    if not frame.rows.is_empty():
-        why = "; ".join(f"{count} because {reason}" for reason, count in reasons.iter_rows())
+    return {hour: chips.get(hour, []) for hour in frame.hours}
+
+
+def _tell_reasons(context: dg.AssetExecutionContext, reasons: Counter[str]) -> None:
+    """Count the rows set aside, by reason, in the metadata and the log."""
+    most = dict(reasons.most_common(SAMPLE))
+    context.add_asset_metadata({"reasons": most}, asset_key=keys.QUARANTINE)
+    context.add_asset_metadata({"rejected_rows": reasons.total()}, asset_key=keys.MART)
+    if most:
+        why = "; ".join(f"{count} because {reason}" for reason, count in most.items())
         context.log.warning(
-            f"{frame.rows.height} rows of telemetry are set aside in {keys.table_name(keys.QUARANTINE)}, and aren't in "
+            f"{reasons.total()} rows of telemetry are set aside in {keys.table_name(keys.QUARANTINE)}, and aren't in "
             f"the reports: {why}"
         )
-    return dg.Output(frame, "rejected_telemetry", metadata={"reasons": dict(reasons.iter_rows())})

@@ -12,6 +12,7 @@ from bionicpro_assets.defs.keys import CLICKHOUSE, CRM_DB, TELEMETRY_DB
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
+from bionicpro_assets.setup.clickhouse import require_clickhouse_schema
 
 
 class PostgresResource(dg.ConfigurableResource[PostgresSource]):
@@ -33,12 +34,21 @@ class ClickHouseResource(dg.ConfigurableResource[ClickHouse]):
 
     @cached_property
     def clickhouse(self) -> ClickHouse:
-        """The client; connects at first use."""
-        return ClickHouse(Settings.load().secret(self.setting))
+        """The client, connected to tables that are this version's."""
+        settings = Settings.load()
+        clickhouse = ClickHouse(settings.secret(self.setting), cluster=settings.clickhouse_cluster)
+        try:
+            require_clickhouse_schema(clickhouse)
+        except BaseException:
+            clickhouse.close()
+            raise
+        return clickhouse
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Let go of the embedded engine's folder, so that the next process can have it."""
-        self.clickhouse.close()
+        # Only if it was ever used: asking for it here would connect.
+        if clickhouse := vars(self).get("clickhouse"):
+            clickhouse.close()
 
 
 def source_resources() -> dict[str, PostgresResource]:

@@ -1,5 +1,6 @@
 """The telemetry database: raw rows, their hourly roll-up, and its extract."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import dagster as dg
@@ -10,8 +11,8 @@ from bionicpro_assets.defs.metadata import ROLLED_UP_AT, SOURCE_STATE, add_per_h
 from bionicpro_assets.defs.resources import PostgresResource
 from bionicpro_assets.defs.verdicts import contract_told
 from bionicpro_assets.extract.changes import EMPTY, states_of
-from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
-from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.extract.telemetry import roll_up, telemetry_parts
+from bionicpro_assets.frames import HourlyFrame, HourlyStream
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.quality.source_claims import telemetry_contract
 
@@ -103,8 +104,8 @@ def hourly_rollup(hourly: Hourly, who: Literal["platform", "external"]) -> dg.As
     return hourly_stats
 
 
-def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
-    """The extract of the rolled-up telemetry."""
+def telemetry_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
+    """The extract of the rolled-up telemetry, read `chunk_rows` rows at a time."""
 
     @hourly.asset(
         key=keys.TELEMETRY_EXTRACT,
@@ -119,7 +120,7 @@ def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
     )
     def hourly_telemetry(
         context: dg.AssetExecutionContext, bionicpro_telemetry_db: dg.ResourceParam[PostgresResource]
-    ) -> HourlyFrame:
+    ) -> HourlyStream:
         """Telemetry by the hour as it was read: one row per chip and hour, whoever wears the chip.
 
         Nothing is left out: what can't be in the reports, because nobody is known to have worn the chip or because
@@ -128,11 +129,16 @@ def telemetry_extract(hourly: Hourly) -> dg.AssetsDefinition:
 
         Stands for the Airflow task `extract_telemetry_data`.
         """
+
+        def parts() -> Iterator[HourlyFrame]:
+            for frame in telemetry_parts(bionicpro_telemetry_db.source, hours, chunk_rows):
+                states = states_of(frame.rows)
+                recorded = {hour: states.get(hour, EMPTY) for hour in frame.hours}
+                add_per_hour(context, frame, keys.TELEMETRY_EXTRACT, {SOURCE_STATE: recorded})
+                yield frame
+
         with clear_failure(), contract_told(context, telemetry_contract()):
-            frame = extract_hourly_telemetry(bionicpro_telemetry_db.source, hours_of(context))
-        states = states_of(frame.rows)
-        recorded = {hour: states.get(hour, EMPTY) for hour in frame.hours}
-        add_per_hour(context, frame, keys.TELEMETRY_EXTRACT, {SOURCE_STATE: recorded})
-        return frame
+            hours = hours_of(context)
+            return HourlyStream.begin(hours, parts)
 
     return hourly_telemetry

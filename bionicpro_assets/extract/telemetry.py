@@ -1,6 +1,6 @@
 """Extract of the telemetry database: rolled-up hours, and the roll-up itself."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,9 +10,9 @@ import polars as pl
 
 from bionicpro_assets.errors import SourceError
 from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
-from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.hours import contiguous
+from bionicpro_assets.hours import contiguous, in_parts
 from bionicpro_assets.sqlfiles import sql, with_instants
 
 if TYPE_CHECKING:
@@ -29,18 +29,46 @@ def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) 
         SourceError: The database can't be read, the view isn't what the data contract says, or an hour_start
             isn't the first second of a UTC hour.
     """
-    since, until = contiguous(hours)
+    (frame,) = telemetry_parts(source, hours)
+    return frame
+
+
+def telemetry_parts(
+    source: PostgresSource, hours: Sequence[datetime], most_rows: int | None = None
+) -> Generator[HourlyFrame]:
+    """The same in parts of at most `most_rows` rows, or of one hour; all of one read.
+
+    Raises:
+        SourceError: As above.
+    """
+    contiguous(hours)
     with source.snapshot() as snapshot:
         HOURLY_TELEMETRY.check(snapshot)
-        rows = snapshot.read(with_instants(sql("telemetry/queries/hourly_telemetry.sql"), since=since, until=until))
+        parts = [list(hours)]
+        if most_rows is not None and len(hours) > 1:
+            parts = in_parts(hours, _rows_per_hour(snapshot, hours), most_rows)
+        for part in parts:
+            yield HourlyFrame(_read(snapshot, part), dict.fromkeys(part, snapshot.read_at))
+
+
+def _rows_per_hour(snapshot: Snapshot, hours: Sequence[datetime]) -> dict[datetime, int]:
+    since, until = contiguous(hours)
+    query = with_instants(sql("telemetry/queries/hourly_telemetry_rows.sql"), since=since, until=until)
+    return dict(snapshot.read(query).iter_rows())
+
+
+def _read(snapshot: Snapshot, hours: Sequence[datetime]) -> pl.DataFrame:
+    since, until = contiguous(hours)
+    rows = snapshot.read(with_instants(sql("telemetry/queries/hourly_telemetry.sql"), since=since, until=until))
     askew = rows.filter(pl.col("hour_start") != pl.col("hour_start").dt.truncate("1h"))
     if not askew.is_empty():
         example = askew.item(0, "hour_start")
         raise SourceError(
-            f"{source.place}: {askew.height} rows of {HOURLY_TELEMETRY.relation} have an hour_start that is not the "
-            f"first second of a UTC hour, like {example:%Y-%m-%d %H:%M:%S} UTC. The roll-up must work by UTC hours."
+            f"{snapshot.source.place}: {askew.height} rows of {HOURLY_TELEMETRY.relation} have an hour_start that is "
+            f"not the first second of a UTC hour, like {example:%Y-%m-%d %H:%M:%S} UTC. The roll-up must work by UTC "
+            "hours."
         )
-    return HourlyFrame(rows, dict.fromkeys(hours, snapshot.read_at))
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

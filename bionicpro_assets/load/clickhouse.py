@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -15,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
 
 from bionicpro_assets.errors import ClickHouseError
+from bionicpro_assets.load.cluster import SESSION
 from bionicpro_assets.locks import is_locked
 
 SETTING = "BIONICPRO_CLICKHOUSE_URL"
@@ -35,8 +37,9 @@ ADVICE = {
     516: f"Check the user and password in {SETTING}.",  # AUTHENTICATION_FAILED
 }
 # TIMEOUT_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, SOCKET_TIMEOUT, NETWORK_ERROR, MEMORY_LIMIT_EXCEEDED,
-# TABLE_IS_READ_ONLY, TOO_MANY_PARTS, KEEPER_EXCEPTION
-RETRYABLE_CODES = {159, 202, 209, 210, 241, 242, 252, 999}
+# TABLE_IS_READ_ONLY, TOO_MANY_PARTS, KEEPER_EXCEPTION; on a cluster also NO_ZOOKEEPER, ALL_CONNECTION_TRIES_FAILED,
+# TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, REPLICA_IS_NOT_IN_QUORUM, UNKNOWN_STATUS_OF_INSERT
+RETRYABLE_CODES = {159, 202, 209, 210, 241, 242, 252, 999, 225, 279, 285, 286, 289, 319}
 
 # The driver logs what goes wrong on the wire with a traceback, and raises it too; raised, it is explained here.
 logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
@@ -49,8 +52,14 @@ class ClickHouse:
     needs no current one and works before `bionicpro init clickhouse`.
     """
 
-    def __init__(self, url: str, *, engine_wait_seconds: float = ENGINE_WAIT_SECONDS) -> None:
+    # The cluster that tables are spread over; None on a single server.
+    cluster: str | None = None
+
+    def __init__(
+        self, url: str, *, cluster: str | None = None, engine_wait_seconds: float = ENGINE_WAIT_SECONDS
+    ) -> None:
         self._url = url
+        self.cluster = cluster
         self._engine_wait_seconds = engine_wait_seconds
         self._client: Client | None = None
 
@@ -61,6 +70,11 @@ class ClickHouse:
         if url.scheme == "chdb":
             return f"ClickHouse (embedded engine in {unquote(url.path)})"
         return f"ClickHouse ({url.scheme}://{url.hostname}:{url.port or (8443 if url.scheme == 'https' else 8123)})"
+
+    @cached_property
+    def columns(self) -> dict[str, Sequence[Sequence[Any]]]:
+        """Columns of tables as they were looked up, by table; forgotten with every statement that may change them."""
+        return {}
 
     def __enter__(self) -> "ClickHouse":
         return self
@@ -73,9 +87,11 @@ class ClickHouse:
         if self._client is not None:
             self._client.close()
             self._client = None
+        self.columns.clear()
 
     def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run one statement that returns nothing of interest."""
+        self.columns.clear()
         with self._explained() as client:
             client.command(statement, parameters=dict(parameters or {}))
 
@@ -153,6 +169,7 @@ class ClickHouse:
                 autogenerate_session_id=False,
                 client_name="bionicpro_assets",
                 show_clickhouse_errors="scrub",
+                settings=dict(SESSION) if self.cluster else None,
                 **options,
             )
         except DriverError as error:
@@ -165,7 +182,12 @@ class ClickHouse:
         lock, failed_unlocked = Path(folder) / "status", False
         while True:
             try:
-                return clickhouse_connect.get_client(interface="chdb", path=folder, show_clickhouse_errors="scrub")
+                return clickhouse_connect.get_client(
+                    interface="chdb",
+                    path=folder,
+                    show_clickhouse_errors="scrub",
+                    settings=dict(SESSION) if self.cluster else None,
+                )
             except DriverError:
                 in_use = is_locked(lock)
                 # Once, without a lock, may be a process that has just let go of it.

@@ -1,6 +1,7 @@
 """The CRM extract of some hours, made of the CRM's answer of now and of what earlier extracts know."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -8,7 +9,7 @@ import polars as pl
 from bionicpro_assets.extract.crm import extract_crm
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.hours import HOUR
+from bionicpro_assets.hours import HOUR, in_parts
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.sqlfiles import sql
@@ -46,13 +47,46 @@ def extract_crm_hours(
         ClickHouseError: ClickHouse can't be read.
         DataError: Earlier extracts changed while they were read, or the CRM doesn't name one of `chips` once.
     """
+    (frame,) = crm_parts(source, clickhouse, hours, as_of_now=as_of_now, chips=chips)
+    return frame
+
+
+def crm_parts(
+    source: PostgresSource,
+    clickhouse: ClickHouse,
+    hours: Sequence[datetime],
+    most_rows: int | None = None,
+    *,
+    as_of_now: bool = False,
+    chips: Collection[str] = (),
+) -> Generator[HourlyFrame]:
+    """The same in parts of about `most_rows` rows, or of one hour; all of one answer of the CRM.
+
+    Raises:
+        SourceError, ClickHouseError, DataError: As above.
+    """
     answer = extract_crm(source)
-    known = remembered(clickhouse, answer, hours)
-    return state(answer, known, hours, chips) if as_of_now else attribute(answer, known, hours)
+    known = _claimed(clickhouse, answer, hours)
+    rows = dict.fromkeys(hours, max(answer.rows.height, known.claims.height))
+    for part in [list(hours)] if most_rows is None else in_parts(hours, rows, most_rows):
+        there = replace(known, stated=_stated(clickhouse, part))
+        yield state(answer, there, part, chips) if as_of_now else attribute(answer, there, part)
 
 
 def remembered(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[datetime]) -> Remembered:
     """What the extracts of the hours, and of the nearest published hours before and after them, know."""
+    return replace(_claimed(clickhouse, answer, hours), stated=_stated(clickhouse, hours))
+
+
+def _stated(clickhouse: ClickHouse, hours: Sequence[datetime]) -> pl.DataFrame:
+    """What an operator stated of the hours."""
+    table = HourlyTable.of(clickhouse, CRM_EXTRACT)
+    at = {"hours": [int(hour.timestamp()) for hour in hours]}
+    return table.visible(clickhouse, f"{AT_HOURS} AND ownership = '{STATED}'", at)
+
+
+def _claimed(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[datetime]) -> Remembered:
+    """What is remembered of the hours and their neighbours, without what was stated."""
     table = HourlyTable.of(clickhouse, CRM_EXTRACT)
     window = {"since": int(min(hours).timestamp()), "until": int((max(hours) + HOUR).timestamp())}
     _, (around,) = clickhouse.rows(sql("clickhouse/queries/crm_hours_around.sql"), window)
@@ -64,6 +98,6 @@ def remembered(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[dateti
         table.visible(clickhouse, NEWEST_OF_CHIPS, {**at, "chips": chips["chip_id"].to_list()})
         for chips in former.to_frame().iter_slices(CHIPS_PER_QUERY)
     ]
-    stated = table.visible(clickhouse, f"{AT_HOURS} AND ownership = '{STATED}'", at)
-    rows = pl.concat(memory) if memory else stated.clear()
-    return Remembered(claims, rows.select(answer.rows.columns), stated.filter(pl.col("hour_start").is_in(hours)))
+    nothing = pl.DataFrame(schema={c.name: c.dtype for c in table.columns})
+    rows = pl.concat(memory) if memory else nothing
+    return Remembered(claims, rows.select(answer.rows.columns), nothing)

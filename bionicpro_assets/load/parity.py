@@ -1,13 +1,13 @@
 """Parity: what the public name answers is what the journal says was published."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
 from bionicpro_assets.errors import PublicationError
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.table import Current, HourlyTable
+from bionicpro_assets.load.table import Current, HourlyTable, StoredTotals
 
 # Another run may publish between two looks; a difference counts when nobody did.
 LOOKS = 5
@@ -15,11 +15,23 @@ LOOKS = 5
 TWINS = 3 * HOUR
 
 
-def check_parity(clickhouse: ClickHouse, table: HourlyTable, hours: Sequence[datetime]) -> dict[datetime, Current]:
+def check_parity(
+    clickhouse: ClickHouse,
+    table: HourlyTable,
+    hours: Sequence[datetime],
+    stored_as: tuple[Mapping[datetime, int], StoredTotals] | None = None,
+) -> dict[datetime, Current]:
     """Compare count and checksum of the hours: asked by the public name, and on the rows that are stored.
 
     The rows stored are those of the publications that are visible by the journal; their count is compared with the
     journal's too. With the audit before the commit, what was sent, what is stored and what readers get are the same.
+
+    Args:
+        clickhouse: Where.
+        table: The table.
+        hours: Published hours.
+        stored_as: Publications of just these hours, and what was found stored of them: needn't be looked up where they
+            are the visible ones. Rows of a publication never change.
 
     Returns:
         The publications that are visible.
@@ -28,9 +40,13 @@ def check_parity(clickhouse: ClickHouse, table: HourlyTable, hours: Sequence[dat
         PublicationError: They differ; the hours are named.
     """
     since, until = min(hours), max(hours) + HOUR
-    for _ in range(LOOKS):
+    for look in range(LOOKS):
         current = table.current(clickhouse, since, until)
-        stored = table.stored_totals(clickhouse, {hour: current[hour].number for hour in hours})
+        visible = {hour: current[hour].number for hour in hours}
+        if look == 0 and stored_as and stored_as[0] == visible:
+            stored = stored_as[1].visible
+        else:
+            stored = table.stored_totals(clickhouse, visible).visible
         answered = table.answered_totals(clickhouse, hours)
         held = sum(count for count, _ in stored.values())
         if stored != answered:
@@ -54,5 +70,5 @@ def _with_twins(
 ) -> dict[tuple[Any, ...], tuple[int, int]]:
     """What is stored under the keys that readers group by: those of an hour that autumn repeats are two hours' rows."""
     around = table.current(clickhouse, min(hours) - TWINS, max(hours) + HOUR + TWINS)
-    totals = table.stored_totals(clickhouse, {hour: entry.number for hour, entry in around.items()})
+    totals = table.stored_totals(clickhouse, {hour: entry.number for hour, entry in around.items()}).visible
     return {key: total for key, total in totals.items() if key in keys}

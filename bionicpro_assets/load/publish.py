@@ -3,7 +3,8 @@
 import secrets
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -12,18 +13,20 @@ import pyarrow as pa
 import tenacity
 
 from bionicpro_assets.errors import DataError, PlatformError, PublicationError
-from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.frames import HourlyFrame, HourlyStream
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.cluster import check_layout, wait_for_every_replica
 from bionicpro_assets.load.fingerprint import fingerprints
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.parity import check_parity
-from bionicpro_assets.load.table import JOURNAL, HourlyTable
+from bionicpro_assets.load.table import JOURNAL, HourlyTable, StoredTotals
 
 # Rows are dropped by TTL after this; an hour older than it would be published and vanish.
 RETENTION = timedelta(days=365)
 ATTEMPTS = 5
 RETRY_SECONDS = 60.0
+HEAD_ROWS = 5
 # A source clock may run this far ahead of the machine that publishes.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -54,6 +57,8 @@ class Publication:
         rows_per_hour: Rows of every hour, empty hours included.
         unchanged: Hours that were there already just so; they were confirmed and not written again.
         superseded: Hours of which a newer read was already published; that one stays visible.
+        read_at: When the source of each hour was read.
+        head: A few of the rows, as they were given.
     """
 
     number: int
@@ -62,22 +67,25 @@ class Publication:
     rows_per_hour: Mapping[datetime, int]
     unchanged: Sequence[datetime]
     superseded: Sequence[datetime]
+    read_at: Mapping[datetime, datetime]
+    head: pl.DataFrame
 
 
 def publish(
     clickhouse: ClickHouse,
     name: str,
-    frame: HourlyFrame,
+    rows: HourlyFrame | HourlyStream,
     *,
     run_id: str,
     batch_size: int,
     attempts: int = ATTEMPTS,
     before_commit: BeforeCommit | None = None,
 ) -> Publication:
-    """Make `frame` the content of its hours in the table `name`, all at once or not at all.
+    """Make `rows` the content of their hours in the table `name`, all at once or not at all.
 
-    Nothing is visible before the last step, one INSERT of one block. A failure before it leaves the hours as they
-    were; when only its answer is lost, at every attempt, they show the new rows although this fails.
+    A stream is written part by part, and becomes visible as a whole. Nothing is visible before the last step, one
+    INSERT of one block. A failure before it leaves the hours as they were; when only its answer is lost, at every
+    attempt, they show the new rows although this fails.
 
     Where a failure may pass (a broken connection, a server short of memory), the whole publication is tried again,
     with growing pauses and for a minute at most; each attempt is a publication of its own, under its own number, so
@@ -86,7 +94,7 @@ def publish(
     Args:
         clickhouse: Where to.
         name: The public name, `database.table`.
-        frame: The rows of every hour it covers; an hour without rows becomes an empty hour.
+        rows: The rows of every hour they cover; an hour without rows becomes an empty hour.
         run_id: Goes into the journal.
         batch_size: Rows in one Arrow batch on the way.
         attempts: How often to try.
@@ -104,47 +112,108 @@ def publish(
         stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_after_delay(RETRY_SECONDS),
         reraise=True,
     )
-    return retrying(_publish_once, clickhouse, name, frame, run_id, batch_size, before_commit)
+    return retrying(_publish_once, clickhouse, name, rows, run_id, batch_size, before_commit)
 
 
 def _publish_once(
     clickhouse: ClickHouse,
     name: str,
-    frame: HourlyFrame,
+    rows: HourlyFrame | HourlyStream,
     run_id: str,
     batch_size: int,
     before_commit: BeforeCommit | None,
 ) -> Publication:
     started_at = datetime.now(UTC)
     table = HourlyTable.of(clickhouse, name)
-    rows = fit(frame.rows, table.columns, name)
-    _refuse_misplaced(frame, rows, name, started_at)
-    number, counts = new_publication_number(), frame.rows_per_hour()
-    unchanged = _unchanged(clickhouse, table, rows, frame)
-    changed = [hour for hour in frame.hours if hour not in unchanged]
-    written = rows.filter(pl.col("hour_start").is_in(changed))
-    if not written.is_empty():
-        stamped = written.with_columns(pl.lit(number, dtype=pl.UInt64).alias("publication"))
-        clickhouse.insert_arrow_stream(table.storage, stamped.columns, arrow_stream(stamped, batch_size))
-        _audit(clickhouse, table, number, written, changed)
-    commits = dict.fromkeys(changed, number) | {hour: unchanged[hour] for hour in unchanged}
+    check_layout(clickhouse, table)
+    number, written = new_publication_number(), _Written()
+    with nullcontext([rows]) if isinstance(rows, HourlyFrame) else rows.opened() as parts:
+        for part in parts:
+            _write(clickhouse, table, part, number, started_at, batch_size, written)
+    hours = sorted(written.commits)
+    if hours != sorted(rows.hours):
+        raise DataError(f"{name}: the rows should be of {describe(rows.hours)}, and are of {describe(hours)}.")
+    if clickhouse.cluster:
+        wait_for_every_replica(clickhouse, table, written.commits, written.counts)
     if before_commit is not None:
-        before_commit(commits)
-    checksums = table.checksums(clickhouse, commits)
-    journal = pl.DataFrame(
+        before_commit(written.commits)
+    stored = table.stored_totals(clickhouse, written.commits)
+    journal = _journal(name, written, stored, started_at, run_id)
+    # One batch is one block. As a stream, like the rows: the driver's insert() sends a block again by itself when the
+    # answer is lost, and the commit would be journalled twice.
+    clickhouse.insert_arrow_stream(JOURNAL, journal.columns, arrow_stream(journal, journal.height))
+    current = check_parity(clickhouse, table, hours, (written.commits, stored))
+    return Publication(
+        number,
+        sum(written.counts.values()),
+        written.size,
+        written.counts,
+        written.unchanged,
+        [hour for hour in hours if current[hour].number != written.commits[hour]],
+        written.read_at,
+        written.head,
+    )
+
+
+@dataclass(slots=True)
+class _Written:
+    """What is written of a window so far; the fields are those of `Publication`."""
+
+    commits: dict[datetime, int] = field(default_factory=dict)
+    counts: dict[datetime, int] = field(default_factory=dict)
+    read_at: dict[datetime, datetime] = field(default_factory=dict)
+    unchanged: list[datetime] = field(default_factory=list)
+    size: int = 0
+    head: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+
+def _write(
+    clickhouse: ClickHouse,
+    table: HourlyTable,
+    part: HourlyFrame,
+    number: int,
+    started_at: datetime,
+    batch_size: int,
+    written: _Written,
+) -> None:
+    """Store the rows of some hours under the number, unseen, and compare them with what was sent."""
+    rows = fit(part.rows, table.columns, table.name)
+    _refuse_misplaced(part, rows, table.name, started_at)
+    unchanged = _unchanged(clickhouse, table, rows, part)
+    changed = [hour for hour in part.hours if hour not in unchanged]
+    new = rows if not unchanged else rows.filter(pl.col("hour_start").is_in(changed))
+    if not new.is_empty():
+        stamped = new.with_columns(pl.lit(number, dtype=pl.UInt64).alias("publication"))
+        clickhouse.insert_arrow_stream(table.storage, stamped.columns, arrow_stream(stamped, batch_size))
+        _audit(clickhouse, table, number, new, changed)
+    written.commits |= dict.fromkeys(changed, number) | unchanged
+    written.counts |= part.rows_per_hour()
+    written.read_at |= part.read_at
+    written.unchanged += sorted(unchanged)
+    written.size += int(rows.estimated_size())
+    if written.head.is_empty():
+        # Copied: a slice would keep the whole part in memory.
+        written.head = pl.DataFrame(part.rows.head(HEAD_ROWS).to_dicts(), schema=part.rows.schema)
+
+
+def _journal(name: str, written: _Written, stored: StoredTotals, started_at: datetime, run_id: str) -> pl.DataFrame:
+    return pl.DataFrame(
         [
-            (name, hour, commits[hour], frame.read_at[hour], started_at, counts[hour], checksums.get(hour, 0), run_id)
-            for hour in frame.hours
+            (
+                name,
+                hour,
+                written.commits[hour],
+                written.read_at[hour],
+                started_at,
+                written.counts[hour],
+                stored.checksums.get(hour, 0),
+                run_id,
+            )
+            for hour in sorted(written.commits)
         ],
         schema=JOURNAL_SCHEMA,
         orient="row",
     )
-    # One batch is one block. As a stream, like the rows: the driver's insert() sends a block again by itself when the
-    # answer is lost, and the commit would be journalled twice.
-    clickhouse.insert_arrow_stream(JOURNAL, journal.columns, arrow_stream(journal, journal.height))
-    current = check_parity(clickhouse, table, frame.hours)
-    superseded = [hour for hour in frame.hours if current[hour].number != commits[hour]]
-    return Publication(number, rows.height, int(rows.estimated_size()), counts, sorted(unchanged), superseded)
 
 
 def new_publication_number() -> int:
@@ -158,11 +227,12 @@ def new_publication_number() -> int:
 def arrow_stream(rows: pl.DataFrame, batch_size: int) -> Generator[bytes, None, None]:
     """The frame in Arrow's streaming format, a chunk per batch of at most `batch_size` rows."""
     sink = BytesIO()
-    # Plain strings instead of views: every ClickHouse reads them.
-    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        for batch in table.to_batches(max_chunksize=batch_size):
-            writer.write_batch(batch)
+    # Plain strings instead of views: every ClickHouse reads them. Slice by slice, or it would be a copy of all rows.
+    slices = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in rows.iter_slices(batch_size))
+    schema = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for part in slices:
+            writer.write_table(part)
             yield sink.getvalue()
             sink.seek(0)
             sink.truncate()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.cluster import LOCAL, check_journals_agree, quoted
 from bionicpro_assets.load.table import STORAGE
 from bionicpro_assets.sqlfiles import sql
 
@@ -48,6 +49,11 @@ def sweep(
             run takes.
     """
     table = name.partition(".")[2]
+    rows_of = f"{STORAGE}.{table}"
+    if clickhouse.cluster:
+        check_journals_agree(clickhouse, replaced_grace)
+        # A Distributed table has no rows of its own to delete.
+        rows_of += f"{LOCAL} ON CLUSTER {quoted(clickhouse.cluster)}"
     _, garbage = clickhouse.rows(
         sql("clickhouse/queries/garbage.sql"),
         {
@@ -63,7 +69,7 @@ def sweep(
         chunk = garbage[start : start + DELETE_CHUNK]
         pairs = ", ".join(f"(toDateTime({int(hour)}, 'UTC'), {int(number)})" for hour, number, _, _ in chunk)
         # Numbers only, and the table's own name.
-        clickhouse.command(f"DELETE FROM {STORAGE}.{table} WHERE (hour_start, publication) IN ({pairs})")  # noqa: S608
+        clickhouse.command(f"DELETE FROM {rows_of} WHERE (hour_start, publication) IN ({pairs})")  # noqa: S608
         for _, _, rows, reason in chunk:
             swept.publications[reason] += 1
             swept.rows[reason] += rows

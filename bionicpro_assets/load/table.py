@@ -11,12 +11,14 @@ from bionicpro_assets.errors import ClickHouseError, DataError
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
+from bionicpro_assets.load.cluster import LOCAL, quoted
 from bionicpro_assets.load.columns import Column
 from bionicpro_assets.sqlfiles import sql
 
 STORAGE = "storage"
 JOURNAL = f"{STORAGE}.publications"
 BOOKKEEPING = ("publication", "written_at")
+UINT64 = 2**64
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Rows of the publications named by two parallel arrays, one publication an hour. The zone must be the column's:
@@ -43,6 +45,19 @@ class Current:
     row_count: int
     checksum: int
     run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTotals:
+    """What is stored of some publications.
+
+    Attributes:
+        checksums: Of every hour that has rows, the sum of cityHash64 over all columns.
+        visible: Row count and checksum of what readers can see, by what they tell hours apart by.
+    """
+
+    checksums: Mapping[datetime, int]
+    visible: Mapping[tuple[Any, ...], tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,31 +117,35 @@ class HourlyTable:
             DataError: An hour was never published: it is missing, which isn't the same as empty. Or ClickHouse no
                 longer has all the rows that were published.
         """
+        return self.published(clickhouse, hours).load(hours)
+
+    def published(
+        self, clickhouse: ClickHouse, hours: Sequence[datetime], columns: Sequence[str] | None = None
+    ) -> "Published":
+        """The hours as they are visible now, to be read in parts; all columns, or those named.
+
+        Raises:
+            DataError: An hour was never published: it is missing, which isn't the same as empty.
+        """
         current = self.current(clickhouse, min(hours), max(hours) + HOUR)
         missing = [hour for hour in hours if hour not in current]
         if missing:
             raise DataError(
                 f"{self.name} was never loaded for {describe(missing)}; materialise it for these hours first."
             )
-        rows = self.read(clickhouse, {hour: current[hour].number for hour in hours})
-        frame = HourlyFrame(rows, {hour: current[hour].source_read_at for hour in hours})
-        counts = frame.rows_per_hour()
-        incomplete = [hour for hour in hours if counts[hour] != current[hour].row_count]
-        if incomplete:
-            raise DataError(
-                f"{self.storage} has other rows than were published for {describe(incomplete)}: {rows.height} in all "
-                f"hours, the journal says {sum(c.row_count for c in current.values())}. Load {self.name} again."
-            )
-        return frame
+        return Published(clickhouse, self, {hour: current[hour] for hour in hours}, columns)
 
-    def read(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> pl.DataFrame:
+    def read(
+        self, clickhouse: ClickHouse, publications: Mapping[datetime, int], columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """The stored rows of these publications, by hour, visible or not, in the table's own types."""
-        columns = ", ".join(map(_as_arrow, self.columns))
+        asked = [c for c in self.columns if columns is None or c.name in columns]
+        selected = ", ".join(map(_as_arrow, asked))
         frame = clickhouse.frame(
-            f"SELECT {columns} FROM {self.storage} WHERE {self._partitions()} AND {PINNED}",  # noqa: S608 - own names
+            f"SELECT {selected} FROM {self.storage} WHERE {self._partitions()} AND {PINNED}",  # noqa: S608 - own names
             _pinned(publications),
         )
-        return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
+        return frame.select(pl.col(c.name).cast(c.dtype) for c in asked)
 
     def visible(self, clickhouse: ClickHouse, where: str, parameters: Mapping[str, Any]) -> pl.DataFrame:
         """The rows that readers see and a condition picks, in the table's own types."""
@@ -134,21 +153,37 @@ class HourlyTable:
         frame = clickhouse.frame(f"SELECT {columns} FROM {self.name} WHERE {where}", parameters)  # noqa: S608 - own names
         return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
 
-    def checksums(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> dict[datetime, int]:
-        """ClickHouse's checksum of every hour that has rows: the sum of cityHash64 over all columns."""
+    def stored_totals(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> StoredTotals:
+        """What ClickHouse has stored of these publications, by count and checksum, in one pass."""
+        by = self._readers_hour()
+        _, rows = clickhouse.rows(
+            f"SELECT toUnixTimestamp(hour_start), {_hash([c.name for c in self.columns])}, "  # noqa: S608 - own names
+            f"{', '.join(by)}, count(), {_hash(self.public_columns)} FROM {self.storage} "
+            f"WHERE {self._partitions()} AND {PINNED} GROUP BY hour_start, {', '.join(by)}",
+            _pinned(publications),
+        )
+        checksums: dict[datetime, int] = {}
+        seen: dict[tuple[Any, ...], tuple[int, int]] = {}
+        for seconds, checksum, *key, count, visible in rows:
+            hour = datetime.fromtimestamp(seconds, UTC)
+            checksums[hour] = (checksums.get(hour, 0) + checksum) % UINT64
+            # Two hours that readers can't tell apart, as when clocks are set back, are one to them.
+            counted, summed = seen.get(tuple(key), (0, 0))
+            seen[tuple(key)] = counted + count, (summed + visible) % UINT64
+        return StoredTotals(checksums, seen)
+
+    def checksums_everywhere(
+        self, clickhouse: ClickHouse, publications: Mapping[datetime, int]
+    ) -> dict[datetime, tuple[int, int]]:
+        """Rows and checksum of every hour that has any, over all replicas of all shards of the cluster."""
         hashed = _hash([c.name for c in self.columns])
         _, rows = clickhouse.rows(
-            f"SELECT toUnixTimestamp(hour_start), {hashed} FROM {self.storage} "  # noqa: S608 - own names
+            f"SELECT toUnixTimestamp(hour_start), count(), {hashed} "  # noqa: S608 - own names
+            f"FROM clusterAllReplicas({quoted(clickhouse.cluster or '')}, {self.storage}{LOCAL}) "
             f"WHERE {self._partitions()} AND {PINNED} GROUP BY hour_start",
             _pinned(publications),
         )
-        return {datetime.fromtimestamp(seconds, UTC): checksum for seconds, checksum in rows}
-
-    def stored_totals(
-        self, clickhouse: ClickHouse, publications: Mapping[datetime, int]
-    ) -> dict[tuple[Any, ...], tuple[int, int]]:
-        """Row count and checksum of what readers can see, on the stored rows of these publications."""
-        return self._totals(clickhouse, self.storage, f"{self._partitions()} AND {PINNED}", _pinned(publications))
+        return {datetime.fromtimestamp(seconds, UTC): (count, checksum) for seconds, count, checksum in rows}
 
     def answered_totals(
         self, clickhouse: ClickHouse, hours: Sequence[datetime]
@@ -178,13 +213,19 @@ class HourlyTable:
     def _totals(
         self, clickhouse: ClickHouse, relation: str, where: str, parameters: Mapping[str, Any]
     ) -> dict[tuple[Any, ...], tuple[int, int]]:
-        by = ["toUnixTimestamp(hour_start)"] if "hour_start" in self.public_columns else ["report_date", "report_hour"]
+        by = self._readers_hour()
         _, rows = clickhouse.rows(
             f"SELECT {', '.join(by)}, count(), {_hash(self.public_columns)} FROM {relation} "  # noqa: S608 - own names
             f"WHERE {where} GROUP BY {', '.join(by)}",
             parameters,
         )
         return {tuple(key): (count, checksum) for *key, count, checksum in rows}
+
+    def _readers_hour(self) -> list[str]:
+        """What readers tell hours apart by."""
+        return (
+            ["toUnixTimestamp(hour_start)"] if "hour_start" in self.public_columns else ["report_date", "report_hour"]
+        )
 
     def _partitions(self) -> str:
         """A condition that ClickHouse prunes partitions by. A zone's date is at most a day from UTC's."""
@@ -196,8 +237,57 @@ class HourlyTable:
         return "hour_start BETWEEN toDateTime({first:UInt32}, 'UTC') AND toDateTime({last:UInt32}, 'UTC')"
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Hours of a table as they were visible at one moment.
+
+    What is read is of the publications that were visible then, whatever is published meanwhile.
+
+    Attributes:
+        entries: The journal's entry for each hour.
+        columns: The columns that are read; all, if None.
+    """
+
+    clickhouse: ClickHouse
+    table: HourlyTable
+    entries: Mapping[datetime, Current]
+    columns: Sequence[str] | None = None
+
+    @property
+    def read_at(self) -> dict[datetime, datetime]:
+        """When the source of each hour was read."""
+        return {hour: entry.source_read_at for hour, entry in self.entries.items()}
+
+    @property
+    def row_counts(self) -> dict[datetime, int]:
+        """How many rows each hour has, by the journal."""
+        return {hour: entry.row_count for hour, entry in self.entries.items()}
+
+    def load(self, hours: Sequence[datetime]) -> HourlyFrame:
+        """The rows of some of the hours.
+
+        Raises:
+            DataError: ClickHouse no longer has all the rows that were published.
+        """
+        rows = self.table.read(self.clickhouse, {hour: self.entries[hour].number for hour in hours}, self.columns)
+        frame = HourlyFrame(rows, {hour: self.entries[hour].source_read_at for hour in hours})
+        counts = frame.rows_per_hour()
+        incomplete = [hour for hour in hours if counts[hour] != self.entries[hour].row_count]
+        if incomplete:
+            published = sum(self.entries[hour].row_count for hour in hours)
+            raise DataError(
+                f"{self.table.storage} has other rows than were published for {describe(incomplete)}: {rows.height} in "
+                f"all hours, the journal says {published}. Load {self.table.name} again."
+            )
+        return frame
+
+
 def _columns(clickhouse: ClickHouse, database: str, table: str) -> Sequence[Sequence[Any]]:
-    return clickhouse.rows(sql("clickhouse/queries/columns.sql"), {"database": database, "table": table})[1]
+    name = f"{database}.{table}"
+    if not clickhouse.columns.get(name):
+        _, found = clickhouse.rows(sql("clickhouse/queries/columns.sql"), {"database": database, "table": table})
+        clickhouse.columns[name] = found
+    return clickhouse.columns[name]
 
 
 def _pinned(publications: Mapping[datetime, int]) -> dict[str, Any]:

@@ -31,6 +31,10 @@ class Claim:
         blocking: Whether it is checked on the rows of a publication before they become visible, and keeps them from it.
         parameters: The thresholds that the SQL takes.
         query: The name of the SQL file, where one serves two tables.
+        screen: The name of a cheaper query, in `screens/`, that looks for this and other claims on the table at once:
+            where it has no `suspects`, none of them finds anything. Thresholds are named `<claim>_<name>` in it.
+        hourly: Whether what it finds in an hour depends on the rows of that hour only, so that a long window can be
+            worked through in parts.
     """
 
     table: str
@@ -40,6 +44,8 @@ class Claim:
     blocking: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
     query: str = ""
+    screen: str = ""
+    hourly: bool = True
 
     @property
     def file(self) -> str:
@@ -67,8 +73,9 @@ def _of_the_crm(settings: Settings) -> list[Claim]:
             "every_person_has_a_login_and_name",
             "Every customer has a login, a name and an e-mail address.",
             "WARN",
+            screen="crm_people",
         ),
-        Claim(CRM, "one_prosthesis_per_chip", "The CRM names one prosthesis for a chip.", "WARN"),
+        Claim(CRM, "one_prosthesis_per_chip", "The CRM names one prosthesis for a chip.", "WARN", screen="crm_people"),
         Claim(
             CRM,
             "wearers_named",
@@ -86,7 +93,13 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
     return [
         Claim(TELEMETRY, "one_row_per_chip_and_hour", "Telemetry has one row for a chip and hour.", blocking=True),
         Claim(TELEMETRY, "no_hour_from_the_future", "No hour is later than now.", blocking=True),
-        Claim(TELEMETRY, "no_stamp_from_the_future", "No row says that it will change later than now.", "WARN"),
+        Claim(
+            TELEMETRY,
+            "no_stamp_from_the_future",
+            "No row says that it will change later than now.",
+            "WARN",
+            screen="telemetry_values",
+        ),
         *_values(TELEMETRY, blocking=False),
         Claim(
             TELEMETRY,
@@ -94,6 +107,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             f"Nothing is counted more than {most} times in an hour: a prosthesis sends about one row a second.",
             "WARN",
             parameters={"limit": most},
+            screen="telemetry_values",
         ),
         Claim(
             TELEMETRY,
@@ -101,6 +115,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             f"No response took longer than {settings.max_response_ms} ms.",
             "WARN",
             parameters={"limit": settings.max_response_ms},
+            screen="telemetry_values",
         ),
         Claim(
             TELEMETRY,
@@ -108,6 +123,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             "Actuators are between -40 and 120 degrees.",
             "WARN",
             parameters={"low": -40, "high": 120},
+            screen="telemetry_values",
         ),
         Claim(
             TELEMETRY,
@@ -116,6 +132,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             f"{settings.silent_days} days.",
             "WARN",
             parameters={"days": settings.silent_days},
+            hourly=False,
         ),
         Claim(
             TELEMETRY,
@@ -138,6 +155,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             f"The newest telemetry is at most {settings.max_age_minutes} minutes old, but for the usual quiet hours.",
             "WARN",
             parameters={"minutes": settings.max_age_minutes},
+            hourly=False,
         ),
     ]
 
@@ -171,25 +189,42 @@ def _of_the_mart(settings: Settings) -> list[Claim]:
             "nothing_lost_nothing_doubled",
             "Every row of telemetry is in the mart or in the quarantine, once, with the same counts.",
             blocking=True,
+            screen="telemetry_accounted_for",
         ),
-        Claim(MART, "right_wearer", "Every row has the wearer whom the CRM extract has for the hour.", blocking=True),
-        Claim(MART, "numbers_as_measured", "Every number is the one that was measured.", blocking=True),
+        Claim(
+            MART,
+            "right_wearer",
+            "Every row has the wearer whom the CRM extract has for the hour.",
+            blocking=True,
+            screen="wearer_in_crm",
+        ),
+        Claim(
+            MART,
+            "numbers_as_measured",
+            "Every number is the one that was measured.",
+            blocking=True,
+            screen="telemetry_accounted_for",
+        ),
         Claim(
             MART,
             "report_hour_is_local",
             f"Date and hour of every row are those of {settings.report_timezone}.",
             blocking=True,
             parameters={"zone": settings.report_timezone},
+            screen="mart_values",
         ),
-        Claim(MART, "every_hour_has_a_person", "Every row has a login and a name.", blocking=True),
-        Claim(MART, "no_hour_from_the_future", "No hour is later than now.", blocking=True),
+        Claim(
+            MART, "every_hour_has_a_person", "Every row has a login and a name.", blocking=True, screen="mart_values"
+        ),
+        Claim(MART, "no_hour_from_the_future", "No hour is later than now.", blocking=True, screen="mart_values"),
         *_values(MART, blocking=True),
-        Claim(MART, "mart_as_contracted", "The mart begins with the thirteen columns that reports read."),
+        Claim(MART, "mart_as_contracted", "The mart begins with the thirteen columns that reports read.", hourly=False),
         Claim(
             MART,
             "mart_is_fresh",
             f"The newest hour of the mart ended, and was read, at most {settings.max_age_minutes} minutes ago.",
             parameters={"minutes": settings.max_age_minutes},
+            hourly=False,
         ),
     ]
 
@@ -197,6 +232,7 @@ def _of_the_mart(settings: Settings) -> list[Claim]:
 def _values(table: str, *, blocking: bool) -> list[Claim]:
     """Claims on single values. In telemetry they are found and set aside; in the mart there must be none."""
     missing = {"zero_is_missing": int(table == MART)}
+    screen = "mart_values" if table == MART else "telemetry_values"
     return [
         Claim(
             table,
@@ -204,14 +240,28 @@ def _values(table: str, *, blocking: bool) -> list[Claim]:
             "No more movements succeeded than there were.",
             blocking=blocking,
             parameters=missing,
+            screen=screen,
         ),
-        Claim(table, "percentages_within_0_and_100", "Every percentage is between 0 and 100.", blocking=blocking),
+        Claim(
+            table,
+            "percentages_within_0_and_100",
+            "Every percentage is between 0 and 100.",
+            blocking=blocking,
+            screen=screen,
+        ),
         Claim(
             table,
             "minimum_average_maximum_in_order",
             "A minimum isn't above its average, and an average isn't above its maximum.",
             blocking=blocking,
             parameters=missing,
+            screen=screen,
         ),
-        Claim(table, "values_possible", "No count or time is negative, and all are numbers.", blocking=blocking),
+        Claim(
+            table,
+            "values_possible",
+            "No count or time is negative, and all are numbers.",
+            blocking=blocking,
+            screen=screen,
+        ),
     ]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.setup.cluster import MORE_GRANTS, for_cluster
 from bionicpro_assets.sqlfiles import scripts, sql
 
 Role = Literal["etl", "report_reader"]
@@ -24,11 +25,13 @@ def apply_clickhouse_roles(clickhouse: ClickHouse) -> list[str]:
     """
     applied = []
     for name, statement in scripts("clickhouse/roles"):
-        clickhouse.command(statement)
+        _apply(clickhouse, statement)
         applied.append(name)
+    if clickhouse.cluster:
+        _apply(clickhouse, MORE_GRANTS)
     _, views = clickhouse.rows(sql("clickhouse/queries/report_views.sql"))
     for (view,) in views:
-        clickhouse.command(definer_statement(view))
+        _apply(clickhouse, definer_statement(view))
         applied.append(f"reports.{view}")
     return applied
 
@@ -51,7 +54,12 @@ def put_user(clickhouse: ClickHouse, name: str, role: Role, password: str) -> No
     if len(password) < MIN_PASSWORD_LENGTH:
         raise ClickHouseError(f"The password of {name} is shorter than {MIN_PASSWORD_LENGTH} characters.")
     for statement in user_statements(name, role, password):
-        clickhouse.command(statement)
+        _apply(clickhouse, statement)
+
+
+def _apply(clickhouse: ClickHouse, statement: str) -> None:
+    for rendered in for_cluster(statement, clickhouse.cluster):
+        clickhouse.command(rendered)
 
 
 def user_statements(name: str, role: Role, password: str) -> list[str]:

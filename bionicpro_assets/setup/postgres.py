@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import psycopg2
@@ -9,6 +10,7 @@ from psycopg2.extensions import cursor as PgCursor
 
 from bionicpro_assets.errors import SourceError
 from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.setup.changes import VERSION, Applied, changes_of, outstanding
 from bionicpro_assets.sqlfiles import scripts, sql
 
 # The comment that `sql/*/schema/` puts on the schema it makes; what doesn't carry it belongs to somebody else.
@@ -16,11 +18,12 @@ MARKER = "bionicpro_assets: schema "
 
 
 def apply_postgres_schema(source: PostgresSource, schema: Literal["crm", "telemetry"]) -> list[str]:
-    """Apply `sql/<schema>/schema/` in one transaction; safe to repeat. Returns the files applied.
+    """Apply what is outstanding of `sql/<schema>/schema/` in one transaction, and record it. Returns the files applied.
 
     Raises:
         SourceError: The database can't be reached, or has a schema of that name that this platform didn't
             make: replacing its views would change what others read.
+        PlatformError: By the rules of `setup.changes`.
     """
     with transaction(source) as cursor:
         cursor.execute(sql("postgres/schema_comment.sql"), (schema,))
@@ -30,7 +33,27 @@ def apply_postgres_schema(source: PostgresSource, schema: Literal["crm", "teleme
                 f"{source.place} already has a schema {schema} that bionicpro didn't make; it is left alone. "
                 "To read from it, nothing needs to be set up there: bionicpro init clickhouse"
             )
-        return run_scripts(cursor, f"{schema}/schema")
+        # Two at the same time would each find everything outstanding; the lock goes with the transaction.
+        cursor.execute(sql("postgres/schema_lock.sql"), (MARKER + schema,))
+        applied = {}
+        if _exists(cursor, f"{schema}.schema_changes"):
+            cursor.execute(sql("postgres/schema_changes.sql").format(schema=schema))
+            applied = {file: Applied(*facts) for file, *facts in cursor.fetchall()}
+        changes = changes_of(f"{schema}/schema")
+        todo = outstanding(changes, applied, exists=partial(_exists, cursor), place=source.place)
+        for change in todo:
+            cursor.execute(change.text)
+        cursor.executemany(
+            sql("postgres/record_schema_change.sql").format(schema=schema),
+            [(c.file, c.checksum, c.breaking, VERSION) for c in todo],
+        )
+        return [change.file for change in todo]
+
+
+def _exists(cursor: PgCursor, name: str) -> bool:
+    cursor.execute(sql("postgres/exists.sql"), (name, name))
+    row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def run_scripts(cursor: PgCursor, folder: str) -> list[str]:

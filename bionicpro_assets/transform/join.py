@@ -42,6 +42,8 @@ FROM_CRM = {
     "prosthesis_category": "prosthesis_category",
     "prosthesis_serial": "prosthesis_serial",
 }
+# What the join reads of the CRM extract.
+CRM_COLUMNS = [*KEY, "prosthesis_id", *FROM_CRM.values(), "ownership"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

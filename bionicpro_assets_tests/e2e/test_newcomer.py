@@ -118,6 +118,6 @@ def test_settings_of_ones_own_are_left_alone():
 
 def test_without_settings_a_command_says_what_is_missing(tmp_path):
     result = run(tmp_path, "status")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "BIONICPRO_CLICKHOUSE_URL: is not set" in result.stderr
     assert "Traceback" not in result.stderr

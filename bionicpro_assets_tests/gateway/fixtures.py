@@ -34,10 +34,10 @@ class RunningGateway:
         return f"{self.scheme}://etl:{quote(password, safe='')}@{host}/reports" + (f"?{query}" if query else "")
 
     def empty(self) -> None:
-        """Every storage table without rows, as after `bionicpro init clickhouse`."""
+        """Every storage table but the record of the schema without rows, as after `bionicpro init clickhouse`."""
         with ClickHouse(self.url()) as clickhouse:
             _, tables = clickhouse.rows(
-                "SELECT name FROM system.tables WHERE database = 'storage' AND engine LIKE '%MergeTree'"
+                "SELECT name FROM system.tables WHERE database = 'storage' AND engine LIKE '%MergeTree' AND name != 'schema_changes'"
             )
             for (name,) in tables:
                 clickhouse.command(f"TRUNCATE TABLE storage.{name}")

@@ -73,7 +73,7 @@ def test_init_leaves_databases_that_somebody_else_made_alone(configured):
     before = configured.in_crm("SELECT pg_get_viewdef('crm.v_customer_prosthesis'::regclass)")
     for target in ("crm", "telemetry"):
         result = bionicpro("init", target)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert f"already has a schema {target} that bionicpro didn't make" in result.output
     assert configured.in_crm("SELECT pg_get_viewdef('crm.v_customer_prosthesis'::regclass)") == before
 
@@ -96,14 +96,14 @@ def test_init_leaves_a_table_under_the_marts_name_alone(configured, tmp_path):
             "CREATE TABLE reports.user_prosthesis_stats (user_id String) ENGINE = MergeTree ORDER BY user_id"
         )
     result = bionicpro("init", "clickhouse")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "reports.user_prosthesis_stats is already there, as a table (MergeTree)" in result.output
     assert "RENAME TABLE reports.user_prosthesis_stats" in result.output
 
 
 def test_init_of_something_unknown(configured):
     result = bionicpro("init", "crn")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "There is no crn to set up; choose from crm, telemetry, clickhouse, roles." in result.output
 
 
@@ -172,7 +172,7 @@ def test_wrong_settings_are_listed_before_anything_is_done(configured, monkeypat
     monkeypatch.delenv("BIONICPRO_CRM_DB_URL")
     for command in (["materialize"], ["status"], ["init"], ["query", "SELECT 1"]):
         result = bionicpro(*command)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert "The settings have 2 problems:" in result.output
         assert "ETL_LOOKBACK_HOURS" in result.output
         assert "BIONICPRO_CRM_DB_URL" in result.output
@@ -183,14 +183,14 @@ def test_wrong_settings_are_listed_before_anything_is_done(configured, monkeypat
     [
         (["--from", "yesterday"], "'yesterday' is not an hour"),
         (["--from", "2026-11-24T08:30"], "is not a whole UTC hour"),
-        (["--from", "2026-11-24T08:00", "--to", "2026-11-24T07:00"], "is after --to"),
+        (["--from", "2026-11-24T08:00", "--to", "2026-11-24T07:00"], "is after the last one"),
         (["--from", "2020-01-01T00:00"], "BIONICPRO_PARTITIONS_START"),
         (["--to", "2100-01-01T00:00"], "hasn't begun"),
     ],
 )
 def test_a_window_that_makes_no_sense_is_refused(configured, arguments, said):
     result = bionicpro("materialize", *arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert said in result.output
 
 
@@ -215,7 +215,7 @@ def test_query_shows_rows_and_writes_nothing(configured):
     assert "2 rows" in shown
     for statement in ("DROP TABLE storage.publications", "INSERT INTO storage.publications (table_name) VALUES ('x')"):
         refused = bionicpro("query", statement)
-        assert refused.exit_code == 1
+        assert refused.exit_code == 2
         assert "readonly mode" in refused.output
 
 
@@ -227,6 +227,10 @@ def test_status_before_and_after_a_run(configured):
     assert "nothing is published yet" in before.output
     bionicpro(*LOAD)
     after = bionicpro("status").output
+    for_scripts = json.loads(bionicpro("status", "--json").stdout)
+    assert [run["status"] for run in for_scripts["runs"]] == ["success"]
+    assert {a["asset"]: a["hours"] for a in for_scripts["assets"]}["reports/user_prosthesis_stats"] > 0
+    assert for_scripts["mart"]["rows"] == 9
     assert "reports/user_prosthesis_stats" in after
     assert "success" in after
     assert "9 rows in 3 hours" in after
@@ -241,7 +245,7 @@ def test_a_failed_run_shows_in_the_status(configured):
 
 def test_the_demo_refuses_to_touch_databases_that_are_configured(configured):
     result = bionicpro("demo")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "BIONICPRO_CRM_DB_URL" in result.output
     assert "the demo never touches configured databases" in result.output
     assert configured.in_crm("SELECT to_regnamespace('demo')") == [(None,)]
@@ -279,5 +283,5 @@ def test_a_mistake_of_the_crm_is_corrected_for_a_period_and_a_chip(configured, t
 def test_a_correction_must_say_what_it_is_about(configured, options, said):
     bionicpro("init", "clickhouse")
     result = bionicpro("materialize", *options)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert said in " ".join(result.output.split())

@@ -19,13 +19,17 @@ MOVEMENTS = "SELECT chip_id, movements_count FROM telemetry.hourly_stats WHERE h
 
 
 def days(sources):
-    found = sources.in_telemetry("SELECT since, until FROM telemetry.raw_partitions WHERE NOT is_default ORDER BY since")
+    found = sources.in_telemetry(
+        "SELECT since, until FROM telemetry.raw_partitions WHERE NOT is_default ORDER BY since"
+    )
     assert all(until - since == DAY for since, until in found)
     return [since for since, _ in found]
 
 
 def where(sources, chip):
-    rows = sources.in_telemetry("SELECT tableoid::regclass::text FROM telemetry.raw_telemetry WHERE chip_id = %s", (chip,))
+    rows = sources.in_telemetry(
+        "SELECT tableoid::regclass::text FROM telemetry.raw_telemetry WHERE chip_id = %s", (chip,)
+    )
     return [name for (name,) in rows]
 
 
@@ -66,7 +70,9 @@ def test_old_days_are_detached_in_two_steps_and_their_hours_stay(sources):
     assert sources.in_telemetry("SELECT kept_since FROM telemetry.raw_retention") == [(kept,)]
     assert sources.in_telemetry(KEEP) == [(0, 2, 0)]
     assert days(sources)[0] == kept
-    assert sources.in_telemetry(f"SELECT chip_id FROM telemetry.raw_telemetry_{old:%Y_%m_%d}") == [("C1",)], "kept aside"
+    assert sources.in_telemetry(f"SELECT chip_id FROM telemetry.raw_telemetry_{old:%Y_%m_%d}") == [("C1",)], (
+        "kept aside"
+    )
     for day in (old, kept):
         roll_up(sources.telemetry, [day])
         assert sources.in_telemetry(MOVEMENTS, (day,)) == [("C1", 1)]
@@ -122,7 +128,12 @@ def test_a_table_of_an_earlier_version_works_as_it_did_and_can_be_migrated(sourc
     sources.in_telemetry(SEND, ("C1", yesterday))
     assert roll_up(sources.telemetry, [yesterday]).written == {yesterday: 1}, "one more movement"
     assert where(sources, "C2") == ["telemetry.raw_telemetry_default"]
-    assert sorted(where(sources, "C1")) == [f"telemetry.raw_telemetry_{TODAY + 3 * DAY:%Y_%m_%d}"] + ["telemetry.raw_telemetry_before"] * 2
+    assert (
+        sorted(where(sources, "C1"))
+        == [f"telemetry.raw_telemetry_{TODAY + 3 * DAY:%Y_%m_%d}"] + ["telemetry.raw_telemetry_before"] * 2
+    )
     numbers = sources.in_telemetry("SELECT telemetry_id FROM telemetry.raw_telemetry ORDER BY 1")
     assert [n for (n,) in numbers] == [1, 2, 3, 4], "the numbers go on"
-    assert sources.in_telemetry("SELECT has_table_privilege('public', 'telemetry.raw_telemetry', 'SELECT')") == [(True,)]
+    assert sources.in_telemetry("SELECT has_table_privilege('public', 'telemetry.raw_telemetry', 'SELECT')") == [
+        (True,)
+    ]

@@ -148,7 +148,9 @@ def test_the_owner_may_do_what_the_roles_may_not(roles, schema):
     tried = attempts(source, schema)
     owner = execute(source.url, "SELECT current_user")[0][0]
     impossible = {
-        n for n in tried if n.startswith(("INSERT", "UPDATE", "DELETE", "TRUNCATE")) and n.endswith(("prosthesis", "partitions"))
+        n
+        for n in tried
+        if n.startswith(("INSERT", "UPDATE", "DELETE", "TRUNCATE")) and n.endswith(("prosthesis", "partitions"))
     }
     impossible |= {n for n in tried if n.startswith("TRUNCATE v_")}
     # These come as far as the table's constraints, which is past its privileges.

@@ -95,7 +95,8 @@ def test_only_the_gate_has_the_docker_socket():
 
 def test_only_the_proxy_opens_a_door_to_dagster():
     published = {n for n, s in SERVICES.items() if s.get("ports")}
-    assert published == {"proxy", "clickhouse"}
+    # Metrics name jobs, checks and counts, nobody and nothing secret, and take no commands.
+    assert published == {"proxy", "clickhouse", "metrics"}
     assert "--read-only" in SERVICES["dagster_webserver_viewers"]["command"]
     assert "gate" not in SERVICES["dagster_webserver_viewers"]["networks"]
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bionicpro_assets.hours import HOUR, hour_range
@@ -83,7 +83,6 @@ def test_the_same_hours_are_asked_for_under_another_key_for_another_reason():
     assert len(keys) == 3
 
 
-@settings(deadline=None)
 @given(
     wanted=st.sets(st.integers(0, 600), max_size=300),
     busy=st.sets(st.integers(0, 600), max_size=30),

@@ -361,7 +361,7 @@ def check(archive: Archive, truth: Truth, looks: list[datetime], hours: list[dat
                 assert None in truth.worn(chip, hour - timedelta(days=9), hour + HOUR), f"{chip} {hour} never ended"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**9))
 def test_no_hour_is_ever_the_wrong_persons(seed):
     """Refreshes with gaps between them, and backfills in any order; the chips move meanwhile."""

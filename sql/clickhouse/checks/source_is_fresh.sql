@@ -1,6 +1,7 @@
--- When the source last sent, by the journal. A small fleet sleeps: an hour that had no rows on two or more of the last
--- seven days is usually quiet, and a night of such hours is no failure; a whole day always is. As long as nothing was
--- ever sent, time counts from the first hour that was loaded.
+-- When the source last sent, by the journal. A small fleet sleeps: an hour is usually quiet if the hours that lie around
+-- it had no rows two or more times in the last seven days, and a night of such hours is no failure; a whole day always
+-- is. The hours beside it count too, because a few people may all go to bed an hour early. As long as nothing was ever
+-- sent, time counts from the first hour that was loaded.
 WITH loaded AS (
     SELECT toUnixTimestamp(hour_start) AS hour_seconds,
            argMax(row_count, (source_read_at, started_at, publication)) AS n
@@ -19,7 +20,11 @@ missed AS (
 ),
 quiet AS (
     SELECT m.hour_seconds AS hour_seconds
-    FROM (SELECT hour_seconds, toUInt32(hour_seconds - 86400 * arrayJoin([1, 2, 3, 4, 5, 6, 7])) AS alike FROM missed) AS m
+    FROM (
+        SELECT hour_seconds,
+               toUInt32(hour_seconds - 86400 * arrayJoin([1, 2, 3, 4, 5, 6, 7]) + 3600 * arrayJoin([-1, 0, 1])) AS alike
+        FROM missed
+    ) AS m
     INNER JOIN loaded AS l ON l.hour_seconds = m.alike
     GROUP BY hour_seconds
     HAVING countIf(l.n = 0) >= 2

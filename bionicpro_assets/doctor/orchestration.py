@@ -1,0 +1,70 @@
+"""Examining Dagster: the daemon, the schedule, the queue, the last runs."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from bionicpro_assets.defs import keys
+from bionicpro_assets.doctor.finding import Finding, State
+from bionicpro_assets.settings import Settings
+
+SUBJECT = "dagster"
+QUEUED_LONG = timedelta(minutes=30)
+START = "Start it: bionicpro up, or dagster-daemon run"
+
+
+def examine_dagster(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Whether something will load the next hours, and how the last load went."""
+    yield _daemon(instance)
+    yield from _switched_off(instance)
+    yield _queue(instance, now)
+    yield _last_load(instance, settings, now)
+
+
+def _daemon(instance: dg.DagsterInstance) -> Finding:
+    # Not marked as public; it is what `dagster-daemon liveness-check` asks.
+    statuses = instance.get_daemon_statuses()
+    seen = {name for name, status in statuses.items() if status.last_heartbeat}
+    dead = sorted(name for name, status in statuses.items() if status.required and not status.healthy)
+    if not seen:
+        return Finding(
+            SUBJECT, "warning", f"Dagster's daemon has never run here: nothing is loaded by itself. {START}."
+        )
+    if dead:
+        return Finding(SUBJECT, "problem", f"Dagster's daemon doesn't run ({', '.join(dead)} are silent). {START}.")
+    return Finding(SUBJECT, "ok", "Dagster's daemon runs.")
+
+
+def _switched_off(instance: dg.DagsterInstance) -> Iterator[Finding]:
+    # Not marked as public. A state is stored once somebody, or a first evaluation, has touched the switch.
+    states = {s.instigator_name: s.status.value for s in instance.all_instigator_state()}
+    off = [n for n in (keys.SCHEDULE, keys.LATE_SENSOR, keys.ALERTS_SENSOR) if states.get(n) == "STOPPED"]
+    for name in off:
+        yield Finding(SUBJECT, "warning", f"{name} is switched off: in the UI, under Automation.")
+    if not off:
+        yield Finding(SUBJECT, "ok", "The schedule and the sensors aren't switched off.")
+
+
+def _queue(instance: dg.DagsterInstance, now: datetime) -> Finding:
+    waiting = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), limit=1000)
+    if not waiting:
+        return Finding(SUBJECT, "ok", "No run waits.")
+    longest = now - min(record.create_timestamp.replace(tzinfo=UTC) for record in waiting)
+    says = f"{len(waiting)} runs wait, the oldest for {longest / timedelta(minutes=1):.0f} min."
+    if longest < QUEUED_LONG:
+        return Finding(SUBJECT, "ok", says)
+    return Finding(SUBJECT, "warning", f"{says} One writes at a time: see in the UI what the one at work is doing.")
+
+
+def _last_load(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> Finding:
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    records = instance.get_run_records(dg.RunsFilter(job_name=keys.JOB, statuses=ended), limit=1)
+    if not records or not records[0].end_time:
+        return Finding(SUBJECT, "warning", f"{keys.JOB} has never run here. Load the last hours: bionicpro materialize")
+    run, when = records[0].dagster_run, datetime.fromtimestamp(records[0].end_time, UTC)
+    ago = f"{(now - when) / timedelta(minutes=1):.0f} min ago"
+    if run.status == dg.DagsterRunStatus.FAILURE:
+        return Finding(SUBJECT, "problem", f"The last run, {run.run_id[:8]}, failed {ago}: the UI says why.")
+    state: State = "ok" if now - when < timedelta(minutes=settings.fresh_minutes) else "warning"
+    return Finding(SUBJECT, state, f"The last run, {run.run_id[:8]}, ended well {ago}.")

@@ -1,0 +1,165 @@
+"""What `bionicpro doctor` finds, and what it says of it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    ScheduleInstigatorData,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._daemon.types import DaemonHeartbeat
+
+from bionicpro_assets.defs import keys
+from bionicpro_assets.doctor import mart
+from bionicpro_assets.doctor.finding import clock, looked_at
+from bionicpro_assets.doctor.mart import examine_clickhouse
+from bionicpro_assets.doctor.orchestration import examine_dagster
+from bionicpro_assets.doctor.sources import examine_crm, examine_telemetry
+from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.hours import floor_hour
+from bionicpro_assets.settings import Settings
+from bionicpro_assets_tests.integration.platform import Platform
+from bionicpro_assets_tests.integration.sources import as_user, execute, reader_of
+
+OPEN = floor_hour(datetime.now(UTC))
+
+
+def wrong(findings) -> list[str]:
+    return [f"{f.subject} {f.state}: {f.says}" for f in findings if f.state != "ok"]
+
+
+@pytest.fixture
+def settings(clean_environment, platform) -> Settings:
+    return Settings.load()
+
+
+def test_a_platform_in_order(settings, platform, sources, monkeypatch):
+    sources.add_wearer("C1", "anna")
+    for hours in range(25):
+        sources.add_hour("C1", OPEN - timedelta(hours=hours))
+    platform.load(OPEN - timedelta(hours=24), OPEN)
+    # The roll-up of that run has found no raw rows.
+    sources.add_hour("C1", OPEN)
+    with reader_of(sources.admin, {sources.crm: "crm.v_customer_prosthesis"}) as reader:
+        findings = list(examine_crm(as_user(sources.crm, reader), settings))
+    assert wrong(findings) == []
+    assert any("names the wearers of 1 chips, and 1 prostheses" in f.says for f in findings)
+    external = settings.model_copy(update={"rollup": "external"})
+    with reader_of(sources.admin, {sources.telemetry: "telemetry.v_hourly_telemetry"}) as reader:
+        assert wrong(examine_telemetry(as_user(sources.telemetry, reader), external)) == []
+        without_grant = wrong(examine_telemetry(as_user(sources.telemetry, reader), settings))
+    assert len(without_grant) == 1
+    assert "grant bionicpro_telemetry_rollup" in without_grant[0]
+    findings = list(examine_clickhouse(platform.clickhouse, settings, datetime.now(UTC)))
+    assert wrong(f for f in findings if "disk" not in f.says) == []
+    assert any("has all 24 closed hours" in f.says for f in findings)
+
+
+def test_rights_that_nobody_needs_and_a_source_without_rows(settings, sources):
+    crm, telemetry = wrong(examine_crm(sources.crm, settings)), wrong(examine_telemetry(sources.telemetry, settings))
+    assert "may change crm.customers, crm.prostheses, crm.prosthesis_models" in crm[0]
+    assert "crm_db warning: It names no chip at all" in crm[1]
+    assert "telemetry.hourly_stats" in telemetry[0]
+    assert "No hour of the last 7 days is rolled up" in telemetry[1]
+
+
+def test_what_cant_be_read_is_a_problem_and_no_traceback(settings, sources):
+    gone = PostgresSource("crm_db", "postgresql://etl:s3cret@127.0.0.1:1/crm_db", "BIONICPRO_CRM_DB_URL")
+    (said,) = wrong(looked_at("crm_db", lambda: examine_crm(gone, settings)))
+    assert said.startswith("crm_db problem: crm_db (127.0.0.1:1/crm_db) can't be reached")
+    assert "s3cret" not in said
+    execute(sources.telemetry.url, "ALTER VIEW telemetry.v_hourly_telemetry RENAME COLUMN error_count TO errors")
+    (said,) = wrong(looked_at("telemetry_db", lambda: examine_telemetry(sources.telemetry, settings)))
+    assert "column error_count is missing" in said
+
+
+@pytest.mark.parametrize(
+    ("ahead", "state"),
+    [(0.2, "ok"), (-9, "ok"), (11, "warning"), (-11, "warning"), (301, "problem"), (-301, "problem")],
+)
+def test_clocks(ahead, state):
+    finding = clock("crm_db", timedelta(seconds=ahead))
+    assert finding.state == state
+    assert state == "ok" or f"{abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'}" in finding.says
+
+
+def test_the_mart(settings, platform, sources, monkeypatch):
+    now = datetime.now(UTC)
+    nothing = wrong(f for f in examine_clickhouse(platform.clickhouse, settings, now) if "disk" not in f.says)
+    assert len(nothing) == 1
+    assert "lacks" in nothing[0]
+    assert f"--to {OPEN - timedelta(hours=1):%Y-%m-%dT%H:%M}" in nothing[0]
+    monkeypatch.setattr(mart, "FREE_WARNING", 1.1)
+    assert any("Make room" in said for said in wrong(examine_clickhouse(platform.clickhouse, settings, now)))
+    platform.clickhouse.command("DELETE FROM storage.schema_changes WHERE file LIKE '230%'")
+    said = wrong(looked_at("clickhouse", lambda: examine_clickhouse(platform.clickhouse, settings, now)))
+    assert "outstanding: 230_reports_user_prosthesis_stats.sql" in said[-1]
+
+
+def test_the_orchestration(settings, platform, sources, tmp_path):
+    now = datetime.now(UTC)
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        never = wrong(examine_dagster(instance, settings, now))
+        assert "daemon has never run here" in never[0]
+        assert "bionicpro_reports_etl has never run here" in never[1]
+        for daemon in instance.get_required_daemon_types():
+            old = (now - timedelta(hours=1)).timestamp()
+            instance.add_daemon_heartbeat(DaemonHeartbeat(old, daemon, "one", []))
+        assert "Dagster's daemon doesn't run" in wrong(examine_dagster(instance, settings, now))[0]
+        for daemon in instance.get_required_daemon_types():
+            instance.add_daemon_heartbeat(DaemonHeartbeat(now.timestamp(), daemon, "one", []))
+        sources.add_wearer("C1", "anna")
+        sources.add_hour("C1", OPEN)
+        Platform(sources, platform.clickhouse, instance).load(OPEN, OPEN)
+        assert wrong(examine_dagster(instance, settings, datetime.now(UTC))) == []
+        late = wrong(examine_dagster(instance, settings, datetime.now(UTC) + timedelta(hours=1)))
+        assert any("ended well 60 min ago" in said for said in late)
+        instance.add_instigator_state(
+            InstigatorState(
+                origin_of(keys.SCHEDULE),
+                InstigatorType.SCHEDULE,
+                InstigatorStatus.STOPPED,
+                ScheduleInstigatorData("*/15 * * * *"),
+            )
+        )
+        assert f"{keys.SCHEDULE} is switched off" in wrong(examine_dagster(instance, settings, datetime.now(UTC)))[0]
+        job = RemoteJobOrigin(origin_of(keys.SCHEDULE).repository_origin, keys.JOB)
+        instance.add_run(dg.DagsterRun(keys.JOB, status=dg.DagsterRunStatus.QUEUED, remote_job_origin=job))
+        later = wrong(examine_dagster(instance, settings, datetime.now(UTC) + timedelta(minutes=31)))
+        assert any("1 runs wait, the oldest for 31 min" in said for said in later)
+
+
+def origin_of(name: str) -> RemoteInstigatorOrigin:
+    """A schedule as the daemon names it."""
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(
+        LoadableTargetOrigin(module_name="bionicpro_assets.definitions"), "bionicpro_assets"
+    )
+    return RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
+
+
+def test_the_command(settings, sources, monkeypatch, capsys):
+    from bionicpro_assets.cli.doctor import run_doctor
+
+    monkeypatch.setenv("BIONICPRO_CRM_DB_URL", "postgresql://etl:s3cret@127.0.0.1:1/crm_db")
+    with pytest.raises(PlatformError, match=r"^1 problems, \d warnings\.$"):
+        run_doctor(datetime.now(UTC), as_json=True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"settings", "crm_db", "telemetry_db", "clickhouse", "dagster", "alerts"} == {f["subject"] for f in lines}
+    assert [f["subject"] for f in lines if f["state"] == "problem"] == ["crm_db"]
+    monkeypatch.setenv("BIONICPRO_CRM_DB_URL", "mysql://nobody")
+    monkeypatch.setenv("ETL_LOOKBACK_HOURS", "-1")
+    with pytest.raises(PlatformError, match="2 problems, 0 warnings"):
+        run_doctor(datetime.now(UTC), as_json=False)
+    assert "ETL_LOOKBACK_HOURS" in capsys.readouterr().out

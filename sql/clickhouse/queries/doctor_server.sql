@@ -1,0 +1,1 @@
+SELECT version(), toUnixTimestamp64Micro(now64(6))

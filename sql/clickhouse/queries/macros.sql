@@ -1,0 +1,1 @@
+SELECT macro FROM system.macros
