@@ -1,6 +1,7 @@
 """Measuring a competitor: a process of its own, how long its work takes, and the most memory its process tree holds."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ class Job:
         since: The first hour, Unix seconds.
         until: The end of the last hour, Unix seconds.
         folder: Where it may write.
+        postmaster: The process of the PostgreSQL server.
     """
 
     crm_url: str
@@ -38,6 +40,7 @@ class Job:
     since: int
     until: int
     folder: str
+    postmaster: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,16 @@ class Result:
     """What one run of a competitor gave.
 
     Attributes:
-        seconds: Of its work, without starting Python and importing.
+        seconds: Of its work, by the clock, without starting Python and importing.
+        processor: Seconds of processor time that the same work took, in its processes and in PostgreSQL's: what a busy
+            machine blurs less.
         peak_mib: The most memory that the process and its children held at one time, imports included.
         rows: Rows it delivered.
         steps: Seconds of its parts.
     """
 
     seconds: float
+    processor: float
     peak_mib: float
     rows: int
     steps: dict[str, float] = field(default_factory=dict)
@@ -78,6 +84,7 @@ def compete(module: str, job: Job, *arguments: str) -> Result:
         RuntimeError: It failed; what it said goes to this process's standard error.
     """
     command = [sys.executable, "-W", "ignore", "-m", module, json.dumps(asdict(job)), *arguments]
+    server = _server_seconds(job.postmaster)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         peak = [0.0]
         watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), peak))
@@ -87,15 +94,17 @@ def compete(module: str, job: Job, *arguments: str) -> Result:
     if process.returncode:
         raise RuntimeError(f"{module} ended with status {process.returncode}")
     told = json.loads(output.strip().splitlines()[-1])
-    return Result(told["seconds"], peak[0] / MEBIBYTE, told["rows"], told.get("steps", {}))
+    processor = told["processor"] + _server_seconds(job.postmaster) - server
+    return Result(told["seconds"], processor, peak[0] / MEBIBYTE, told["rows"], told.get("steps", {}))
 
 
 def child(work: Callable[[Job], tuple[int, dict[str, float]]]) -> None:
     """The main function of a competitor: do the work once and tell."""
     job = Job(**json.loads(sys.argv[1]))
-    began = time.perf_counter()
+    began, used = time.perf_counter(), sum(os.times()[:4])
     rows, steps = work(job)
-    print(json.dumps({"seconds": time.perf_counter() - began, "rows": rows, "steps": steps}))  # noqa: T201
+    took, processor = time.perf_counter() - began, sum(os.times()[:4]) - used
+    print(json.dumps({"seconds": took, "processor": processor, "rows": rows, "steps": steps}))  # noqa: T201
 
 
 def instants(job: Job) -> tuple[datetime, datetime]:
@@ -116,3 +125,13 @@ def _watch(process: psutil.Process, peak: list[float]) -> None:
                     held += one.memory_info().rss
         peak[0] = max(peak[0], held)
         time.sleep(POLL_SECONDS)
+
+
+def _server_seconds(postmaster: int) -> float:
+    """Processor time of the server and all its processes, those that have ended included."""
+    server = psutil.Process(postmaster)
+    used = sum(server.cpu_times()[:4])
+    for one in server.children():
+        with suppress(psutil.Error):
+            used += sum(one.cpu_times()[:2])
+    return used

@@ -13,7 +13,7 @@ import statistics
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bench.measure import Job, Result, compete
@@ -46,7 +46,9 @@ class Competitor:
 
 COMPETITORS = [
     Competitor(FLOOR, "bench.competitors.floor", reaches="the bytes moved, nothing else"),
-    Competitor(OURS, "bench.competitors.ours", keeps=True, reaches="audited, checked, published; the whole Dagster job"),
+    Competitor(
+        OURS, "bench.competitors.ours", keeps=True, reaches="audited, checked, published; the whole Dagster job"
+    ),
     Competitor("postgresql() in ClickHouse", "bench.competitors.clickhouse_function"),
     Competitor("dlt, pyarrow", "bench.competitors.dlt_source", reaches="load files, not joined"),
     Competitor("dlt, connectorx", "bench.competitors.dlt_source", ["connectorx"], reaches="load files, not joined"),
@@ -85,7 +87,7 @@ def measured(prostheses: int, hours: int, rounds: int, only: Sequence[str] = ())
         fill(sources, prostheses, span)
         job = Job(
             sources.crm.url, sources.telemetry.url, sources.host, sources.port,
-            int(span[0].timestamp()), int((span[-1] + HOUR).timestamp()), str(folder / "ours"),
+            int(span[0].timestamp()), int((span[-1] + HOUR).timestamp()), str(folder / "ours"), sources.postmaster,
         )  # fmt: skip
         first = compete("bench.competitors.ours", job, "prepare")
         _say(f"first load: {first.seconds:.1f} s, {first.rows} rows, {first.steps}")
@@ -98,7 +100,9 @@ def measured(prostheses: int, hours: int, rounds: int, only: Sequence[str] = ())
                     traceback.print_exc()
                     continue
                 results.setdefault(competitor.name, []).append(result)
-                _say(f"round {number + 1}, {competitor.name}: {result.seconds:.2f} s, {result.peak_mib:.0f} MiB, "
+                _say(f"round {number + 1}, {competitor.name}: {result.seconds:.2f} s, "
+                    f"{result.processor:.2f} s of processor, "
+                    f"{result.peak_mib:.0f} MiB, "
                      f"{result.rows} rows {result.steps}")  # fmt: skip
             results.setdefault(f"{OURS}, nothing changed", []).append(compete("bench.competitors.ours", job))
     return {name: _median(several) for name, several in results.items()}
@@ -110,8 +114,6 @@ def _once(competitor: Competitor, job: Job, folder: Path) -> Result:
     own = folder / "other"
     own.mkdir()
     try:
-        from dataclasses import replace
-
         return compete(competitor.module, replace(job, folder=str(own)), *competitor.arguments)
     finally:
         shutil.rmtree(own)
@@ -127,6 +129,7 @@ def _median(results: Sequence[Result]) -> Result:
     steps = {step: statistics.median(r.steps.get(step, 0.0) for r in results) for step in results[0].steps}
     return Result(
         statistics.median(r.seconds for r in results),
+        statistics.median(r.processor for r in results),
         statistics.median(r.peak_mib for r in results),
         results[-1].rows,
         steps,
@@ -138,13 +141,15 @@ def as_table(found: dict[str, Result]) -> str:
     floor, ours = found[FLOOR], found[OURS]
     reaches = {c.name: c.reaches for c in COMPETITORS}
     lines = [
-        "| | time / floor | time / ours | memory / ours | s | MiB | rows | what it reaches |",
-        "|---|--:|--:|--:|--:|--:|--:|---|",
+        "| | time / floor | time / ours | processor / ours | memory / ours | s | processor, s | MiB | it reaches |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     for name, r in found.items():
         lines.append(
             f"| {name} | {r.seconds / floor.seconds:.2f} | {r.seconds / ours.seconds:.2f} | "
-            f"{r.peak_mib / ours.peak_mib:.2f} | {r.seconds:.2f} | {r.peak_mib:.0f} | {r.rows:,} | "
+            f"{r.processor / ours.processor:.2f} | {r.peak_mib / ours.peak_mib:.2f} | {r.seconds:.2f} | "
+            f"{r.processor:.2f} | "
+            f"{r.peak_mib:.0f} | "
             f"{reaches.get(name, reaches[OURS])} |"
         )
     return "\n".join(lines)

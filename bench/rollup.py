@@ -62,10 +62,13 @@ def main() -> None:
 
 def measured(prostheses: int, rounds: int, days: int) -> dict[str, float]:
     """Seconds, medians, by what was measured."""
-    found: dict[str, float] = {}
     hour = window(3)[0]
     span = {"begins": hour, "ends": hour + HOUR}
-    with work_folder() as folder, databases(folder) as sources, closing(psycopg2.connect(sources.telemetry.url)) as link:
+    with (
+        work_folder() as folder,
+        databases(folder) as sources,
+        closing(psycopg2.connect(sources.telemetry.url)) as link,
+    ):
         link.autocommit = True
         cursor = link.cursor()
         cursor.execute((Path(__file__).parent / "raw_rows.sql").read_text())
@@ -91,8 +94,7 @@ def measured(prostheses: int, rounds: int, days: int) -> dict[str, float]:
                 _time(times, f"a small hour, {days // 2} days ago", cursor, BARE, small)
                 _time(times, f"the same, {days // 2} days ago, without partitions", cursor, whole, small)
                 _time(times, "newest row by number", cursor, sql("telemetry/queries/late_newest_raw.sql"), {})
-        found = {name: statistics.median(taken) for name, taken in times.items()}
-    return found
+        return {name: statistics.median(taken) for name, taken in times.items()}
 
 
 def _fill(cursor: Any, hour: Any, days: int) -> None:

@@ -1,4 +1,4 @@
-"""Both source databases with the demo's generators, on a server that answers by socket and by TCP, for one benchmark."""
+"""Both source databases with the demo's generators, on a server that answers by socket and by TCP."""
 
 import getpass
 import os
@@ -30,6 +30,7 @@ class Sources:
         telemetry: By socket.
         host: Of the TCP address, for those who read by nothing else.
         port: Of the TCP address.
+        postmaster: The server's process.
         user: Of the TCP address; it needs no password.
     """
 
@@ -37,6 +38,7 @@ class Sources:
     telemetry: PostgresSource
     host: str
     port: int
+    postmaster: int
     user: str = "postgres"
 
     def tcp_url(self, database: str) -> str:
@@ -72,7 +74,8 @@ def databases(folder: Path) -> Iterator[Sources]:
             apply_postgres_schema(source, schema)
             with transaction(source) as cursor:
                 run_scripts(cursor, f"{schema}/demo")
-        yield Sources(crm, telemetry, "127.0.0.1", port)
+        postmaster = int((data / "postmaster.pid").read_text().partition("\n")[0])
+        yield Sources(crm, telemetry, "127.0.0.1", port, postmaster)
     finally:
         pg_ctl(["-w", "-m", "fast", "stop"], pgdata=data, user=user if os.geteuid() == 0 else None)
 

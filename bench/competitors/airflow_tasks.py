@@ -38,7 +38,8 @@ COLUMNS = [
 TEXTS = ["user_id", "chip_id", "customer_name", "prosthesis_model", "customer_email", "customer_region",
          "customer_branch", "prosthesis_category", "prosthesis_serial"]  # fmt: skip
 INTEGERS = ["prosthesis_id", "report_hour", "movements_count", "successful_movements", "error_count",
-            "min_response_time", "max_response_time", "min_battery_level", "max_battery_level", "warning_count"]  # fmt: skip
+            "min_response_time", "max_response_time", "min_battery_level", "max_battery_level",
+            "warning_count"]  # fmt: skip
 REALS = ["avg_response_time", "avg_battery_level", "success_rate", "avg_actuator_temp", "max_actuator_temp",
          "avg_connection_quality", "avg_myo_amplitude"]  # fmt: skip
 
@@ -125,7 +126,7 @@ def _make_table(job: Job) -> None:
     with closing(clickhouse_connect.get_client(interface="chdb", path=f"{job.folder}/clickhouse")) as client:
         client.command(
             "CREATE TABLE default.plain ENGINE = MergeTree ORDER BY (user_id, report_date, report_hour, prosthesis_id) "
-            f"AS SELECT * FROM file('{finished}', Parquet) LIMIT 0"  # noqa: S608
+            f"AS SELECT * FROM file('{finished}', Parquet) LIMIT 0"
         )
 
 

@@ -1,11 +1,12 @@
 """dlt's source `sql_database`: both views read as Arrow and written to its load files, Parquet.
 
-The load files are where dlt's part of moving data ends and the destination's begins: nothing is joined and nothing is
-in ClickHouse yet. With the argument `connectorx` it reads with that backend, by TCP; otherwise with its pyarrow backend.
+The load files are where dlt's part ends and the destination's begins: nothing is joined, and nothing is in ClickHouse.
+With the argument `connectorx` it reads with that backend, by TCP; otherwise with its pyarrow backend.
 """
 
 import os
 import sys
+from pathlib import Path
 
 import dlt
 import pyarrow.parquet as pq
@@ -53,7 +54,7 @@ def _url(job: Job, database: str) -> str:
 def _rows(folder: str) -> int:
     """Rows of telemetry in the load files."""
     return sum(
-        pq.read_metadata(os.path.join(where, name)).num_rows
+        pq.read_metadata(Path(where) / name).num_rows
         for where, _, names in os.walk(folder)
         for name in names
         if name.startswith("v_hourly_telemetry") and name.endswith(".parquet") and "loaded" not in where

@@ -87,9 +87,7 @@ def _export(job: Job) -> None:
 
     with ClickHouse(f"chdb://{job.folder}/clickhouse") as clickhouse:
         file = Path(job.folder).parent / "finished.parquet"
-        clickhouse.command(
-            f"INSERT INTO FUNCTION file('{file}', Parquet) SELECT * FROM reports.user_prosthesis_stats"  # noqa: S608
-        )
+        clickhouse.command(f"INSERT INTO FUNCTION file('{file}', Parquet) SELECT * FROM reports.user_prosthesis_stats")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 The package's own `handle_output` turns each frame into a list of dicts; clickhouse-driver's own code encodes them as
 native blocks. There is no ClickHouse server here for its native protocol, so the blocks go to nowhere: all up to the
 socket counts, and what the server would do doesn't; nor does the DELETE before the INSERT, reading the inputs back, or
-Dagster's run. The frames are read with this platform's own queries, which is faster than what the views give as they are.
+Dagster's run. The frames are read with this platform's own queries, which is faster than the views as they are.
 """
 
 import os

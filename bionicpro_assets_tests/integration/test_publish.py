@@ -123,7 +123,12 @@ def test_a_view_that_answers_something_else_fails_the_publication(clickhouse):
 def test_the_newest_read_is_visible_then_the_newest_attempt_then_the_greatest_number(clickhouse):
     dice, moments = random.Random(4), [NOW + timedelta(seconds=n) for n in range(3)]
     journal = [
-        {"hour": int(dice.choice([A, B]).timestamp()), "number": n, "read": dice.choice(moments), "began": dice.choice(moments)}
+        {
+            "hour": int(dice.choice([A, B]).timestamp()),
+            "number": n,
+            "read": dice.choice(moments),
+            "began": dice.choice(moments),
+        }
         for n in dice.sample(range(1, 1000), 60)
     ]
     for row in journal:
