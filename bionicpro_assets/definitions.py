@@ -8,6 +8,7 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.alerts import alerts
 from bionicpro_assets.defs.checks import data_checks
 from bionicpro_assets.defs.crm import crm_extract, crm_sources
+from bionicpro_assets.defs.daily_job import daily_reports
 from bionicpro_assets.defs.etl import etl_job, reports_etl
 from bionicpro_assets.defs.hourly import Hourly
 from bionicpro_assets.defs.io_manager import ClickHouseIOManager
@@ -57,6 +58,7 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
     return dg.Definitions.merge(
         assets,
         reports_etl(settings, job),
+        daily_reports(settings, hourly.retry_policy),
         late_hours(settings),
         operator_jobs(settings, job),
         observation_schedule(settings.rollup),

@@ -1,10 +1,9 @@
 """The values that travel between assets and their storage."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Self
 
 import polars as pl
@@ -36,7 +35,7 @@ class HourlyFrame:
         return {hour: counts.get(hour, 0) for hour in self.hours}
 
 
-Parts = Callable[[], Iterator[HourlyFrame]]
+Parts = Callable[[], Generator[HourlyFrame]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +49,23 @@ class HourlyStream:
 
     hours: Sequence[datetime]
     parts: Parts
-    _begun: list[Iterator[HourlyFrame]] = field(default_factory=list)
+    _begun: list[Generator[HourlyFrame]] = field(default_factory=list)
 
     @classmethod
     def begin(cls, hours: Sequence[datetime], parts: Parts) -> Self:
         """A stream whose first part is made now, so that what fails at once fails here."""
         iterator = parts()
-        first = next(iterator)
+        first: HourlyFrame | None = next(iterator)
 
-        def begun() -> Iterator[HourlyFrame]:
+        def begun() -> Generator[HourlyFrame]:
             nonlocal first
-            with closing(iterator):  # type: ignore[type-var]  # a generator
-                yield from chain([first], iterator)
+            with closing(iterator):
+                part, first = first, None
+                while part is not None:
+                    yield part
+                    # Let go of before the next one is made: two parts would be twice the memory.
+                    part = None
+                    part = next(iterator, None)
 
         return cls(hours, parts, [begun()])
 
@@ -69,5 +73,5 @@ class HourlyStream:
     def opened(self) -> Iterator[Iterator[HourlyFrame]]:
         """The parts, from the beginning: for every attempt to store them."""
         iterator = self._begun.pop() if self._begun else self.parts()
-        with closing(iterator):  # type: ignore[type-var]  # a generator
+        with closing(iterator):
             yield iterator

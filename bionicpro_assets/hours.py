@@ -42,6 +42,15 @@ def partition_key(hour: datetime) -> str:
     return hour.astimezone(UTC).strftime(PARTITION_KEY_FORMAT)
 
 
+def hour_of_key(key: str) -> datetime:
+    """The hour that is the partition with this key of Dagster's.
+
+    Raises:
+        ValueError: It is no hour's key; a day's, for one.
+    """
+    return datetime.strptime(key, PARTITION_KEY_FORMAT).replace(tzinfo=UTC)
+
+
 def hour_range(first: datetime, last: datetime) -> list[datetime]:
     """All hours from `first` to `last`, both included."""
     return [first + i * HOUR for i in range(int((last - first) / HOUR) + 1)]

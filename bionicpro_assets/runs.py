@@ -8,7 +8,7 @@ from typing import Literal
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from bionicpro_assets.hours import hour_range, parse_hour, partition_key
+from bionicpro_assets.hours import hour_of_key, hour_range, partition_key
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
@@ -61,9 +61,9 @@ def hours_of_run(tags: Mapping[str, str]) -> list[datetime]:
     partition = tags.get(PARTITION_TAG)
     first, last = tags.get(RANGE_START_TAG, partition), tags.get(RANGE_END_TAG, partition)
     try:
-        return hour_range(parse_hour(first), parse_hour(last)) if first and last else []
+        return hour_range(hour_of_key(first), hour_of_key(last)) if first and last else []
     except ValueError:
-        # Somebody else's partitions.
+        # Days, or somebody else's partitions.
         return []
 
 

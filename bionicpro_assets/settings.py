@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         description="Rows in one Arrow batch on the way to ClickHouse",
     )
     chunk_rows: int = Field(
-        150_000,
+        100_000,
         ge=1,
         alias="BIONICPRO_CHUNK_ROWS",
         description="Rows that a run works on at once, if they are of more than one hour; memory grows with it",
@@ -209,6 +209,16 @@ class Settings(BaseSettings):
         alias="BIONICPRO_HOME",
         description="Folder of the embedded databases and of Dagster's own storage",
     )
+    pages: Path | None = Field(
+        None,
+        alias="BIONICPRO_PAGES",
+        description="Folder for the fleet's page of every day; by default `pages` in BIONICPRO_HOME",
+    )
+    pages_url: WebUrl | None = Field(
+        None,
+        alias="BIONICPRO_PAGES_URL",
+        description="Where people reach that folder with a browser, for links in the Dagster UI",
+    )
     embedded_postgres: bool = Field(
         False,
         alias="BIONICPRO_EMBEDDED_POSTGRES",
@@ -262,6 +272,11 @@ class Settings(BaseSettings):
         if problems:
             raise SettingsError(problems) from None
         return settings
+
+    @property
+    def pages_folder(self) -> Path:
+        """The folder for the fleet's page of every day."""
+        return (self.pages or self.home / "pages").resolve()
 
     def secret(self, name: str) -> str:
         """The value of the secret setting with this name, in clear: for connecting, never for showing."""

@@ -23,7 +23,10 @@ SOCKET = os.environ.get("GATE_DOCKER_SOCKET", "/var/run/docker.sock")
 PORT = int(os.environ.get("GATE_PORT", "2375"))
 IMAGE = os.environ.get("STACK_IMAGE", "")
 NETWORK = os.environ.get("GATE_NETWORK", "bionicpro_platform")
-BIND = os.environ.get("GATE_BIND", "bionicpro_platform_config:/run/bionicpro:ro")
+# Settings to read, and the folder that the fleet's pages are written into.
+BINDS = os.environ.get(
+    "GATE_BINDS", "bionicpro_platform_config:/run/bionicpro:ro,bionicpro_platform_pages:/var/lib/bionicpro/pages"
+).split(",")
 KEPT = timedelta(hours=float(os.environ.get("GATE_KEEP_HOURS", "24")))
 LABEL = "bionicpro.run"
 GIGABYTE = 1 << 30
@@ -42,14 +45,14 @@ CONTAINER = {
 OPTIONAL = {
     "Env": lambda v: isinstance(v, list) and all(isinstance(e, str) for e in v),
     "Labels": lambda v: isinstance(v, dict),
-    "Volumes": lambda v: v == {BIND.split(":")[1]: {}},
+    "Volumes": lambda v: v == {bind.split(":")[1]: {} for bind in BINDS},
     "AttachStdout": lambda v: v is True,
     "AttachStderr": lambda v: v is True,
     "StopTimeout": lambda v: isinstance(v, int) and 0 < v <= 600,
 }
 HOST = {
     "NetworkMode": lambda v: v == NETWORK,
-    "Binds": lambda v: v == [BIND],
+    "Binds": lambda v: v == BINDS,
     "ReadonlyRootfs": lambda v: v is True,
     "CapDrop": lambda v: v == ["ALL"],
     "SecurityOpt": lambda v: v == ["no-new-privileges:true"],

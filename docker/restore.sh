@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 name=${1:-}
 [[ -n $name && -d backups/$name ]] || { echo "which one? $(ls backups 2>/dev/null | tr '\n' ' ')" >&2; exit 2; }
 finish_runs
-docker compose stop proxy dagster_webserver dagster_webserver_viewers code
+docker compose stop proxy dagster_webserver dagster_webserver_viewers code metrics
 docker compose cp "backups/$name/clickhouse" "clickhouse:/backups/$name"
 docker compose exec -T clickhouse chown -R "$(docker compose exec -T clickhouse stat -c %u /var/lib/clickhouse | tr -d '\r')" "/backups/$name"
 for database in reports staging storage; do

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from bionicpro_assets.hours import HOUR, describe, parse_hour, partition_key
+from bionicpro_assets.hours import HOUR, describe, hour_of_key, parse_hour, partition_key
 
 # Stands for an asset, or a verdict of a check, without a partition.
 UNPARTITIONED = ""
@@ -25,7 +25,7 @@ def in_words(partitions: Iterable[str]) -> str:
 def hours_in(partitions: Iterable[str]) -> list[datetime]:
     """The hours that partitions are; none, if one of them isn't an hour."""
     try:
-        return sorted({parse_hour(p) for p in partitions if p != UNPARTITIONED})
+        return sorted({hour_of_key(p) for p in partitions if p != UNPARTITIONED})
     except ValueError:
         return []
 

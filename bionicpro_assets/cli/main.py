@@ -181,6 +181,32 @@ def query(
 
 
 @app.command()
+def report(
+    user: Annotated[str | None, typer.Option(help="The patient's login in the CRM.")] = None,
+    fleet: Annotated[bool, typer.Option("--fleet", help="All prostheses, without naming a patient.")] = False,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day, like 2026-11-01. Default: 30 days; 7 of the fleet.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day, included. Default: today.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The HTML file; - for standard output. Default: one here, named after what it is about."),
+    ] = None,
+    lang: Annotated[Literal["en", "ru"], typer.Option(help="The page's language.")] = "en",
+) -> None:
+    """Write a page to look at and to print: one HTML file that needs no network.
+
+    bionicpro report --user demo_0007 --from 2026-11-01 --to 2026-11-30 --lang ru
+
+    bionicpro report --fleet
+    """
+    from bionicpro_assets.cli.report import run_report
+
+    with _said():
+        run_report(user, first, last, datetime.now(UTC), fleet=fleet, out=out, lang=lang)
+
+
+@app.command()
 def status(
     json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:

@@ -1,6 +1,6 @@
 """The CRM: its real tables, and their extract."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import dagster as dg
 from pydantic import Field
@@ -116,7 +116,7 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
         Stands for the Airflow task `extract_crm_data`.
         """
 
-        def parts() -> Iterator[HourlyFrame]:
+        def parts() -> Generator[HourlyFrame]:
             counts = dict.fromkeys((ASSUMED, STATED, ENDED, CONTESTED), 0)
             for frame in crm_parts(
                 bionicpro_crm_db.source,
@@ -130,6 +130,7 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
                 for kind in counts:
                     counts[kind] += int((frame.rows["ownership"] == kind).sum())
                 yield frame
+                del frame
             context.add_asset_metadata({f"{kind}_rows": count for kind, count in counts.items()})
 
         with clear_failure(), contract_told(context, crm_contract()):

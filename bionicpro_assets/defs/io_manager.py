@@ -29,7 +29,7 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
 
     clickhouse: dg.ResourceDependency[ClickHouseResource]
     batch_size: int = Field(10_000, description="Rows in one Arrow batch on the way to ClickHouse")
-    chunk_rows: int = Field(150_000, description="Rows that are worked on at once, if they are of several hours")
+    chunk_rows: int = Field(100_000, description="Rows that are worked on at once, if they are of several hours")
 
     def handle_output(self, context: dg.OutputContext, obj: HourlyStream) -> None:
         """Publish the rows as the content of the output's partitions, all of them at once."""

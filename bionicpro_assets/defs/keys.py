@@ -19,6 +19,8 @@ OBSERVE_JOB = "bionicpro_observe_sources"
 OBSERVE_SCHEDULE = "bionicpro_observe_sources_every_hour"
 SWEEP_JOB = "bionicpro_sweep"
 SWEEP_SCHEDULE = "bionicpro_sweep_every_hour"
+DAILY_JOB = "bionicpro_daily_reports"
+DAILY_SCHEDULE = "bionicpro_daily_reports_every_hour"
 ALERTS_SENSOR = "bionicpro_alerts"
 # One run at a time writes to the mart: dagster.yaml gives every pool one place.
 POOL = "bionicpro_reports_etl"
@@ -33,6 +35,8 @@ TELEMETRY_EXTRACT = dg.AssetKey(["staging", "hourly_telemetry"])
 JOURNAL = dg.AssetKey(["storage", "publications"])
 QUARANTINE = dg.AssetKey(["quarantine", "rejected_telemetry"])
 MART = dg.AssetKey(["reports", "user_prosthesis_stats"])
+USER_DAILY = dg.AssetKey(["reports", "user_daily_stats"])
+FLEET_REPORT = dg.AssetKey(["pages", "fleet_report"])
 
 # Assets whose rows are published by the hour in ClickHouse.
 PUBLISHED = (CRM_EXTRACT, TELEMETRY_EXTRACT, QUARANTINE, MART)

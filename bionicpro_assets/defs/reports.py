@@ -1,7 +1,7 @@
 """The mart: telemetry joined with the people who wear the prostheses; and the quarantine, what can't be joined."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +46,8 @@ has learnt the chip or the source was corrected, the hour is loaded again and th
 SAMPLE = 20
 # Chips of one hour that its materialisation names; the sensor of late hours asks the CRM for them.
 CHIPS_NAMED = 1000
+# How many parts of a window may be kept in memory between writing the quarantine and the mart.
+PARTS_KEPT = 3
 
 
 def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefinition:
@@ -95,22 +97,24 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
             hours = hours_of(context)
             rows = {hour: crm.row_counts[hour] + telemetry.row_counts[hour] for hour in hours}
             parts = in_parts(hours, rows, chunk_rows)
-        last: list[tuple[list[datetime], Joined]] = []
+        # Both tables come from one join; of a long window, keeping it between the two costs more than joining twice.
+        keep = sum(telemetry.row_counts.values()) <= PARTS_KEPT * chunk_rows
+        kept: dict[datetime, Joined] = {}
 
         def joined(part: list[datetime]) -> Joined:
-            """The join of a part. The last one is kept: of a window of one part, both tables come from one join."""
-            if not last or last[0][0] != part:
-                last.clear()
-                made = join_telemetry_with_customers(
-                    crm.load(part).rows, telemetry.load(part).rows, report_timezone=report_timezone, processed_at=now
-                )
-                last.append((part, made))
-            return last[0][1]
+            if part[0] in kept:
+                return kept[part[0]]
+            made = join_telemetry_with_customers(
+                crm.load(part).rows, telemetry.load(part).rows, report_timezone=report_timezone, processed_at=now
+            )
+            if keep:
+                kept[part[0]] = made
+            return made
 
         def read_at(part: list[datetime]) -> dict[datetime, datetime]:
             return {hour: telemetry.read_at[hour] for hour in part}
 
-        def rejected() -> Iterator[HourlyFrame]:
+        def rejected() -> Generator[HourlyFrame]:
             reasons: Counter[str] = Counter()
             for part in parts:
                 found = joined(part).rejected
@@ -119,9 +123,10 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
                 add_per_hour(context, frame, keys.QUARANTINE, {REJECTED_CHIPS: _chips(frame)})
                 reasons.update(dict(found.group_by("reason").len().iter_rows()))
                 yield frame
+                del found, frame
             _tell_reasons(context, reasons)
 
-        def attributed() -> Iterator[HourlyFrame]:
+        def attributed() -> Generator[HourlyFrame]:
             total = 0
             for part in parts:
                 made = joined(part)
@@ -132,6 +137,7 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
                 add_per_hour(context, frame, keys.MART, {"assumed_rows_of_hour": assumed, SOURCE_READ_AT: instants})
                 total += sum(assumed.values())
                 yield frame
+                del made, frame
             context.add_asset_metadata({"assumed_rows": total}, asset_key=keys.MART)
 
         with clear_failure():

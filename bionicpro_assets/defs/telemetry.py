@@ -1,6 +1,6 @@
 """The telemetry database: raw rows, their hourly roll-up, and its extract."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Literal
 
 import dagster as dg
@@ -130,12 +130,13 @@ def telemetry_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
         Stands for the Airflow task `extract_telemetry_data`.
         """
 
-        def parts() -> Iterator[HourlyFrame]:
+        def parts() -> Generator[HourlyFrame]:
             for frame in telemetry_parts(bionicpro_telemetry_db.source, hours, chunk_rows):
                 states = states_of(frame.rows)
                 recorded = {hour: states.get(hour, EMPTY) for hour in frame.hours}
                 add_per_hour(context, frame, keys.TELEMETRY_EXTRACT, {SOURCE_STATE: recorded})
                 yield frame
+                del frame
 
         with clear_failure(), contract_told(context, telemetry_contract()):
             hours = hours_of(context)

@@ -27,6 +27,7 @@ ENGINE_POLL_SECONDS = 0.1
 INIT_HINT = "Make its databases and tables with: bionicpro init clickhouse"
 # ClickHouse error codes, and what a person should do. Everything not named here is shown as it is.
 ADVICE = {
+    47: INIT_HINT,  # UNKNOWN_IDENTIFIER: a column that came with a newer version
     60: INIT_HINT,  # UNKNOWN_TABLE
     81: INIT_HINT,  # UNKNOWN_DATABASE
     192: f"Check the user and password in {SETTING}.",  # UNKNOWN_USER

@@ -67,7 +67,8 @@ def crm_parts(
     """
     answer = extract_crm(source)
     known = _claimed(clickhouse, answer, hours)
-    rows = dict.fromkeys(hours, max(answer.rows.height, known.claims.height))
+    # A row is twice as wide as one of the other tables.
+    rows = dict.fromkeys(hours, 2 * max(answer.rows.height, known.claims.height))
     for part in [list(hours)] if most_rows is None else in_parts(hours, rows, most_rows):
         there = replace(known, stated=_stated(clickhouse, part))
         yield state(answer, there, part, chips) if as_of_now else attribute(answer, there, part)

@@ -15,7 +15,7 @@ from bionicpro_assets.frames import HourlyFrame, HourlyStream
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.cluster import check_layout, wait_for_every_replica
-from bionicpro_assets.load.fingerprint import fingerprints
+from bionicpro_assets.load.fingerprint import comparable, fingerprints, sent_as
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.parity import check_parity
 from bionicpro_assets.load.table import JOURNAL, HourlyTable, StoredTotals
@@ -38,6 +38,7 @@ JOURNAL_SCHEMA = pl.Schema(
         "row_count": pl.UInt64(),
         "checksum": pl.UInt64(),
         "run_id": pl.String(),
+        "sent_as": pl.String(),
     }
 )
 
@@ -130,6 +131,7 @@ def _publish_once(
     with nullcontext([rows]) if isinstance(rows, HourlyFrame) else rows.opened() as parts:
         for part in parts:
             _write(clickhouse, table, part, number, started_at, batch_size, written)
+            del part
     hours = sorted(written.commits)
     if hours != sorted(rows.hours):
         raise DataError(f"{name}: the rows should be of {describe(rows.hours)}, and are of {describe(hours)}.")
@@ -137,7 +139,8 @@ def _publish_once(
         wait_for_every_replica(clickhouse, table, written.commits, written.counts)
     if before_commit is not None:
         before_commit(written.commits)
-    stored = table.stored_totals(clickhouse, written.commits)
+    new = {hour: commit for hour, commit in written.commits.items() if commit == number}
+    stored = written.confirmed + (table.stored_totals(clickhouse, new) if new else StoredTotals({}, {}))
     journal = _journal(name, written, stored, started_at, run_id)
     # One batch is one block. As a stream, like the rows: the driver's insert() sends a block again by itself when the
     # answer is lost, and the commit would be journalled twice.
@@ -157,12 +160,17 @@ def _publish_once(
 
 @dataclass(slots=True)
 class _Written:
-    """What is written of a window so far; the fields are those of `Publication`."""
+    """What is written of a window so far; the fields are those of `Publication`, and of the journal.
+
+    `confirmed` is what is stored of the hours that are unchanged.
+    """
 
     commits: dict[datetime, int] = field(default_factory=dict)
     counts: dict[datetime, int] = field(default_factory=dict)
     read_at: dict[datetime, datetime] = field(default_factory=dict)
     unchanged: list[datetime] = field(default_factory=list)
+    sent_as: dict[datetime, str] = field(default_factory=dict)
+    confirmed: StoredTotals = field(default_factory=lambda: StoredTotals({}, {}))
     size: int = 0
     head: pl.DataFrame = field(default_factory=pl.DataFrame)
 
@@ -179,7 +187,9 @@ def _write(
     """Store the rows of some hours under the number, unseen, and compare them with what was sent."""
     rows = fit(part.rows, table.columns, table.name)
     _refuse_misplaced(part, rows, table.name, started_at)
-    unchanged = _unchanged(clickhouse, table, rows, part)
+    by_hour = fingerprints(rows)
+    sent = {hour: sent_as(by_hour.get(hour)) for hour in part.hours}
+    unchanged, totals = _unchanged(clickhouse, table, rows, part, sent)
     changed = [hour for hour in part.hours if hour not in unchanged]
     new = rows if not unchanged else rows.filter(pl.col("hour_start").is_in(changed))
     if not new.is_empty():
@@ -190,6 +200,8 @@ def _write(
     written.counts |= part.rows_per_hour()
     written.read_at |= part.read_at
     written.unchanged += sorted(unchanged)
+    written.sent_as |= sent
+    written.confirmed += totals
     written.size += int(rows.estimated_size())
     if written.head.is_empty():
         # Copied: a slice would keep the whole part in memory.
@@ -208,6 +220,7 @@ def _journal(name: str, written: _Written, stored: StoredTotals, started_at: dat
                 written.counts[hour],
                 stored.checksums.get(hour, 0),
                 run_id,
+                written.sent_as[hour],
             )
             for hour in sorted(written.commits)
         ],
@@ -265,19 +278,32 @@ def _refuse_misplaced(frame: HourlyFrame, rows: pl.DataFrame, name: str, now: da
 
 
 def _unchanged(
-    clickhouse: ClickHouse, table: HourlyTable, rows: pl.DataFrame, frame: HourlyFrame
-) -> dict[datetime, int]:
-    """Hours whose visible rows are just these, and the publication that wrote them.
+    clickhouse: ClickHouse, table: HourlyTable, rows: pl.DataFrame, part: HourlyFrame, sent: Mapping[datetime, str]
+) -> tuple[dict[datetime, int], StoredTotals]:
+    """Hours whose visible rows are just these, with the publication that wrote them, and what is stored of those.
 
     Writing them again would cost an insert, an audit and a sweep, every quarter of an hour for every hour of the
     lookback, and change nothing but `etl_processed_at`.
+
+    What is sent is compared with what was sent, by the fingerprints in the journal; that was found to be what was
+    stored, and what is stored still has the checksum that it had then. Where the journal's fingerprint can't be
+    compared, because another version of polars made it, the stored rows are read back.
     """
-    current, counts = table.current(clickhouse, frame.hours[0], frame.hours[-1] + HOUR), frame.rows_per_hour()
-    same_size = {h: c.number for h, c in current.items() if h in counts and c.row_count == counts[h]}
-    if not same_size:
-        return {}
-    sent, stored = fingerprints(rows), fingerprints(table.read(clickhouse, same_size))
-    return {hour: number for hour, number in same_size.items() if sent.get(hour) == stored.get(hour)}
+    current, counts = table.current(clickhouse, part.hours[0], part.hours[-1] + HOUR), part.rows_per_hour()
+    same_size = {h: c for h, c in current.items() if h in counts and c.row_count == counts[h]}
+    same = {h: c.number for h, c in same_size.items() if c.sent_as == sent[h]}
+    if unknown := {h: c.number for h, c in same_size.items() if not comparable(c.sent_as)}:
+        given, stored = fingerprints(rows), fingerprints(table.read(clickhouse, unknown))
+        same |= {hour: number for hour, number in unknown.items() if given.get(hour) == stored.get(hour)}
+    if not same:
+        return {}, StoredTotals({}, {})
+    totals = table.stored_totals(clickhouse, same)
+    altered = [h for h in same if h not in unknown and totals.checksums.get(h, 0) != current[h].checksum]
+    if altered:
+        # Somebody changed the rows behind the journal's back: they are written again.
+        same = {hour: number for hour, number in same.items() if hour not in altered}
+        totals = table.stored_totals(clickhouse, same) if same else StoredTotals({}, {})
+    return same, totals
 
 
 def _audit(

@@ -45,6 +45,7 @@ class Current:
     row_count: int
     checksum: int
     run_id: str
+    sent_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,14 @@ class StoredTotals:
 
     checksums: Mapping[datetime, int]
     visible: Mapping[tuple[Any, ...], tuple[int, int]]
+
+    def __add__(self, other: "StoredTotals") -> "StoredTotals":
+        """The totals of both; an hour is in one of them."""
+        seen = dict(self.visible)
+        for key, (count, total) in other.visible.items():
+            counted, summed = seen.get(key, (0, 0))
+            seen[key] = counted + count, (summed + total) % UINT64
+        return StoredTotals({**self.checksums, **other.checksums}, seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ FAMILIES = (
         ("asset",),
         ASSETS,
     ),
-    Family("bionicpro_asset_hours", "Hours that were loaded, by Dagster's record", ("asset",), ASSETS),
+    Family("bionicpro_asset_partitions", "Hours that were loaded, by Dagster's record", ("asset",), ASSETS),
     Family("bionicpro_asset_rows", "Visible rows of all hours, as the last load counted them", ("asset",), ASSETS),
     Family(
         "bionicpro_asset_source_read_timestamp_seconds",
@@ -108,7 +108,12 @@ FAMILIES = (
         ("table",),
         JOURNAL,
     ),
-    Family("bionicpro_table_hours", "Published hours; not with the embedded engine", ("table",), JOURNAL),
+    Family(
+        "bionicpro_table_publications",
+        "Hours that are published, empty ones included; not with the embedded engine",
+        ("table",),
+        JOURNAL,
+    ),
     Family("bionicpro_table_rows", "Visible rows of all hours; not with the embedded engine", ("table",), JOURNAL),
     Family(
         "bionicpro_quarantine_rows",

@@ -15,7 +15,7 @@ def journal_metrics(clickhouse: ClickHouse) -> Iterator[Sample]:
     """
     _, tables = clickhouse.rows(sql("clickhouse/queries/metrics_tables.sql"))
     for table, hours, rows, newest_hour, newest_read in tables:
-        yield Sample("bionicpro_table_hours", (table,), hours)
+        yield Sample("bionicpro_table_publications", (table,), hours)
         yield Sample("bionicpro_table_rows", (table,), rows)
         yield Sample("bionicpro_table_source_read_timestamp_seconds", (table,), newest_read)
         if rows:

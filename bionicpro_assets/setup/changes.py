@@ -3,8 +3,8 @@
 The rules, for ClickHouse and PostgreSQL alike:
 
 * Files are applied in the order of their names, and what was applied is recorded in the database.
-* A file that begins with CREATE OR REPLACE (a view, a function) is applied whenever its wording has changed, and after
-  every new file that comes before it: a view keeps the columns that its tables had when it was made.
+* A file that begins with CREATE OR REPLACE (a view, a function) is applied every time: whatever was done to it by hand
+  is undone, and a view gets the columns that its tables have now. It is recorded when its wording has changed.
 * Every other file is applied once, and must not change afterwards: a change to a table is a new file. It must be safe
   to apply again all the same: a crash may come between it and its record.
 * A line `-- breaking` in a file says that versions of the platform that don't know it must not work on the tables.
@@ -78,7 +78,7 @@ def changes_of(folder: str) -> list[Change]:
 def outstanding(
     changes: Sequence[Change], applied: Mapping[str, Applied], *, exists: Callable[[str], bool], place: str
 ) -> list[Change]:
-    """The changes that are still to be applied, in order.
+    """The changes that are to be applied, in order.
 
     Args:
         changes: All files of the schema.
@@ -91,14 +91,12 @@ def outstanding(
             changed after it had been applied; or a table that was made is gone. Nothing is to be applied then.
     """
     refuse_breaking(changes, applied, place)
-    found, renew = [], False
+    found = []
     for change in changes:
         before = applied.get(change.file)
-        gone = before is not None and change.target is not None and not exists(change.target)
-        if before is None or (change.repeatable and (gone or renew or before.checksum != change.checksum)):
+        if before is None or change.repeatable:
             found.append(change)
-            renew = renew or not change.repeatable
-        elif gone:
+        elif change.target is not None and not exists(change.target):
             raise PlatformError(
                 f"{place}: {change.target} is gone, although {change.file} made it once. It isn't made anew, empty, "
                 "behind the back of what counts on its rows: restore the backup. To begin with nothing on purpose, "
@@ -110,6 +108,11 @@ def outstanding(
                 "makes a table doesn't change once it is applied: put it back, and the change into a file of its own."
             )
     return found
+
+
+def news(changes: Sequence[Change], applied: Mapping[str, Applied]) -> list[Change]:
+    """Those of the changes that the record doesn't have, or has in other words."""
+    return [c for c in changes if c.file not in applied or applied[c.file].checksum != c.checksum]
 
 
 def refuse_breaking(changes: Sequence[Change], applied: Mapping[str, Applied], place: str) -> None:

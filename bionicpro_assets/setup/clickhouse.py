@@ -3,7 +3,7 @@
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
 from bionicpro_assets.load.cluster import check_cluster
-from bionicpro_assets.setup.changes import VERSION, Applied, Change, changes_of, outstanding, refuse_breaking
+from bionicpro_assets.setup.changes import VERSION, Applied, Change, changes_of, news, outstanding, refuse_breaking
 from bionicpro_assets.setup.cluster import for_cluster
 from bionicpro_assets.sqlfiles import sql
 
@@ -14,7 +14,8 @@ RECORD = "storage.schema_changes"
 def apply_clickhouse_schema(clickhouse: ClickHouse) -> list[str]:
     """Apply what is outstanding of `sql/clickhouse/schema/`, one statement a file, in order.
 
-    Safe to repeat, after a failure half way too: what was applied is recorded file by file. Returns the files applied.
+    Safe to repeat, after a failure half way too: what was applied is recorded file by file. Returns the files that
+    were new, or had changed.
 
     Raises:
         ClickHouseError: A table that isn't ours stands under the name of one of the views; it is left alone.
@@ -36,12 +37,12 @@ def apply_clickhouse_schema(clickhouse: ClickHouse) -> list[str]:
     for change in todo:
         for statement in for_cluster(change.text, clickhouse.cluster):
             clickhouse.command(statement)
-        unrecorded.append(change)
-        if RECORD in existing or change.target == RECORD:
+        unrecorded += news([change], applied)
+        if unrecorded and (RECORD in existing or change.target == RECORD):
             existing.add(RECORD)
             _record(clickhouse, unrecorded)
             unrecorded.clear()
-    return [change.file for change in todo]
+    return [change.file for change in news(todo, applied)]
 
 
 def require_clickhouse_schema(clickhouse: ClickHouse) -> None:
@@ -53,7 +54,7 @@ def require_clickhouse_schema(clickhouse: ClickHouse) -> None:
     """
     changes, applied = changes_of(FOLDER), _applied(clickhouse)
     refuse_breaking(changes, applied, clickhouse.place)
-    missing = [c.file for c in changes if c.file not in applied or applied[c.file].checksum != c.checksum]
+    missing = [change.file for change in news(changes, applied)]
     if missing:
         raise ClickHouseError(
             f"{clickhouse.place}: its tables and views are not those of version {VERSION}; outstanding: "

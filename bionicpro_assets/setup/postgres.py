@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as PgCursor
 
 from bionicpro_assets.errors import SourceError
 from bionicpro_assets.extract.postgres import PostgresSource
-from bionicpro_assets.setup.changes import VERSION, Applied, changes_of, outstanding
+from bionicpro_assets.setup.changes import VERSION, Applied, changes_of, news, outstanding
 from bionicpro_assets.sqlfiles import scripts, sql
 
 # The comment that `sql/*/schema/` puts on the schema it makes; what doesn't carry it belongs to somebody else.
@@ -18,7 +18,9 @@ MARKER = "bionicpro_assets: schema "
 
 
 def apply_postgres_schema(source: PostgresSource, schema: Literal["crm", "telemetry"]) -> list[str]:
-    """Apply what is outstanding of `sql/<schema>/schema/` in one transaction, and record it. Returns the files applied.
+    """Apply what is outstanding of `sql/<schema>/schema/` in one transaction, and record it.
+
+    Returns the files that were new, or had changed.
 
     Raises:
         SourceError: The database can't be reached, or has a schema of that name that this platform didn't
@@ -45,9 +47,9 @@ def apply_postgres_schema(source: PostgresSource, schema: Literal["crm", "teleme
             cursor.execute(change.text)
         cursor.executemany(
             sql("postgres/record_schema_change.sql").format(schema=schema),
-            [(c.file, c.checksum, c.breaking, VERSION) for c in todo],
+            [(c.file, c.checksum, c.breaking, VERSION) for c in news(todo, applied)],
         )
-        return [change.file for change in todo]
+        return [change.file for change in news(todo, applied)]
 
 
 def _exists(cursor: PgCursor, name: str) -> bool:

@@ -502,5 +502,5 @@ def test_the_command_without_a_channel_says_what_to_set(platform, monkeypatch):
         monkeypatch.delenv(f"BIONICPRO_ALERT_{name}")
     monkeypatch.delenv("BIONICPRO_SMTP_URL")
     done = CliRunner().invoke(app, ["alerts", "test"])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "Nobody would be told" in done.output

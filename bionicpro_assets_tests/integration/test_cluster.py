@@ -11,9 +11,11 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from bionicpro_assets.errors import ClickHouseError, PublicationError
+from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.cluster import check_cluster, wait_for_every_replica
 from bionicpro_assets.load.publish import publish
@@ -21,6 +23,7 @@ from bionicpro_assets.load.sweep import sweep
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import claims
 from bionicpro_assets.quality.evaluate import evaluate
+from bionicpro_assets.quality.stored import published_verdict
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.access import apply_clickhouse_roles, put_user
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
@@ -29,6 +32,7 @@ from bionicpro_assets.sqlfiles import SQL_ROOT, scripts
 from bionicpro_assets_tests.integration.test_publish import NAME, NOW, A, B, hourly, later, visible
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+MART = "reports.user_prosthesis_stats"
 CONFIG = Path(__file__).with_name("cluster.xml")
 FILES = [(f, text) for folder in ("schema", "roles") for f, text in scripts(f"clickhouse/{folder}")]
 
@@ -72,6 +76,20 @@ def cluster(request, tmp_path):
         yield made
 
 
+def one_row(table):
+    """The hour A with one row of the table's own types."""
+    values = {c.name: 1 if c.dtype.is_numeric() else "C0" if c.dtype == pl.String() else None for c in table.columns}
+    times = {
+        c.name: c.dtype for c in table.columns if c.dtype.is_temporal()
+    }  # fmt: skip
+    row = pl.DataFrame([values | dict.fromkeys(times, A.replace(tzinfo=None))])
+    row = row.with_columns(
+        pl.col(n).dt.replace_time_zone(d.time_zone) if getattr(d, "time_zone", None) else pl.col(n).cast(d)
+        for n, d in times.items()
+    )
+    return HourlyFrame(row.cast({c.name: c.dtype for c in table.columns}), {A: NOW})
+
+
 def put(clickhouse, values, read_at=NOW):
     return publish(clickhouse, NAME, hourly(values, read_at), run_id="test", batch_size=2, attempts=1)
 
@@ -104,16 +122,13 @@ def test_a_new_column_comes_to_the_rows_before_it_comes_to_the_name():
 
 
 def test_every_table_of_rows_is_sharded_and_the_others_are_everywhere():
-    tables = {
-        n
+    of_a_publication = {
+        name
         for _, text in scripts("clickhouse/schema")
-        for n in re.findall(r"^CREATE TABLE IF NOT EXISTS (\S+)", text, re.M)
+        for name in re.findall(r"^CREATE TABLE IF NOT EXISTS (\S+)", text, re.MULTILINE)
+        if re.search(r"^    publication ", text, re.MULTILINE)
     }
-    with_publications = {
-        n for n in tables if n != "storage.publications"
-        and re.search(r"^    publication ", (next((SQL_ROOT / "clickhouse/schema").glob(f"*_{n.replace('.', '_')}.sql"))).read_text(), re.M)
-    }  # fmt: skip
-    assert set(SHARDED_BY) == with_publications
+    assert set(SHARDED_BY) == of_a_publication - {"storage.publications"}
 
 
 def test_the_engine_makes_the_replicated_tables(tmp_path):
@@ -148,13 +163,26 @@ def test_rows_are_published_replaced_swept_and_checked(cluster, monkeypatch):
     assert any(f"DELETE FROM storage.hourly_telemetry_local ON CLUSTER '{cluster.cluster}'" in s for s in cluster.sent)
     assert cluster.rows("SELECT count() FROM storage.hourly_telemetry")[1][0][0] == 3
     assert visible(cluster) == {A: [5, 6], B: [4]}
+
+
+def test_every_check_and_comparison_can_be_asked_of_a_cluster(cluster):
+    for name in ("staging.crm_customer_prosthesis", NAME, "quarantine.rejected_telemetry", MART):
+        publish(cluster, name, one_row(HourlyTable.of(cluster, name)), run_id="test", batch_size=2, attempts=1)
+        assert cluster.rows(f"SELECT count() FROM {name}")[1][0][0] == 1
     source = "postgresql://nobody@127.0.0.1:1/none"
     settings = Settings(
         BIONICPRO_CRM_DB_URL=source, BIONICPRO_TELEMETRY_DB_URL=source, BIONICPRO_CLICKHOUSE_URL="http://c/reports"
     )
-    verdicts = evaluate(cluster, [c for c in claims(settings) if c.table == NAME], [A, B])
-    assert verdicts
-    assert {v.claim.name: v.passed for v in verdicts}["one_row_per_chip_and_hour"]
+    verdicts = {(v.claim.table, v.claim.name): v for v in evaluate(cluster, claims(settings), [A])}
+    assert len(verdicts) == len(claims(settings))
+    assert verdicts[MART, "one_row_per_prosthesis_and_hour"].passed
+    # One row of telemetry is one in the mart and one in the quarantine.
+    assert not verdicts[MART, "nothing_lost_nothing_doubled"].passed
+    assert published_verdict(cluster, [A]).passed
+    for name, _ in SHARDED_BY.items():
+        public = f"{'reports' if 'user_prosthesis' in name else 'staging'}.{name.partition('.')[2]}"
+        if "rejected" not in name:
+            assert not sweep(cluster, public, replaced_grace=timedelta(0), uncommitted_grace=timedelta(0)).rows
 
 
 def test_nothing_is_committed_before_every_replica_has_the_rows(cluster):

@@ -6,24 +6,27 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
+from bionicpro_assets.days import hours_of_day, local_day
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.publish import new_publication_number, publish
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART, TELEMETRY, claims
+from bionicpro_assets.quality.daily import daily_claims, evaluate_days
 from bionicpro_assets.quality.evaluate import BlockedError, Verdict, evaluate, require
 from bionicpro_assets.quality.source_claims import crm_contract, raw_claims, telemetry_contract
 from bionicpro_assets.quality.stored import published_claim, published_verdict
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+from bionicpro_assets.sqlfiles import sql
 from bionicpro_assets_tests.quality import corruptions
-from bionicpro_assets_tests.quality.corruptions import ODD, STORED, short_name
+from bionicpro_assets_tests.quality.corruptions import DAYS, ODD, STORED, short_name
 from bionicpro_assets_tests.quality.fleet import TABLES, Fleet, Wear, clear, tick
 from bionicpro_assets_tests.quality.histories import settings
 
@@ -161,9 +164,9 @@ def test_rows_stored_as_something_else(found, number):
 
 
 def test_every_claim_is_exercised_by_a_corruption():
-    lines = [*STORED, *corruptions.SENT, *corruptions.BLOCKED, *corruptions.RAW, *ODD]
+    lines = [*STORED, *corruptions.SENT, *corruptions.BLOCKED, *corruptions.RAW, *ODD, *DAYS]
     exercised = {name for line in lines for name in line.caught.split()} | set(corruptions.ELSEWHERE)
-    everything = [*CLAIMS, *raw_claims(), crm_contract(), telemetry_contract(), published_claim()]
+    everything = [*CLAIMS, *daily_claims(), *raw_claims(), crm_contract(), telemetry_contract(), published_claim()]
     assert exercised == {short_name(claim) for claim in everything}
     for test in corruptions.ELSEWHERE.values():
         assert callable(globals()[test])
@@ -305,6 +308,66 @@ def test_rows_changed_behind_the_journal(emptied):
     verdict = published_verdict(emptied, hours[-2:])
     assert verdict.failing == [hours[-1]]
     impersonal(verdict)
+
+
+@pytest.fixture(scope="module")
+def last_days(engine, found) -> date:
+    """Three days of varied readings, in the reports; the middle one."""
+    clear(engine)
+    day = local_day(NOW, ZONE) - timedelta(days=9)
+    hours = [hour for ago in (-1, 0, 1) for hour in hours_of_day(day + timedelta(days=ago), ZONE)]
+    fleet = steady_fleet(NOW)
+    frame = fleet.telemetry(hours, NOW)
+    # One that never moves.
+    still = {"movements_count": 0, "successful_movements": 0, "success_rate": 0.0} | dict.fromkeys(
+        ["min_response_time", "avg_response_time", "max_response_time"]
+    )
+    columns = [
+        pl.when(pl.col("chip_id") == "C24").then(pl.lit(v)).otherwise(pl.col(c)).alias(c) for c, v in still.items()
+    ]
+    tick(
+        engine,
+        fleet.answer(NOW),
+        HourlyFrame(frame.rows.with_columns(columns), frame.read_at),
+        CLAIMS,
+        zone=ZONE,
+        now=NOW,
+    )
+    return day
+
+
+@pytest.mark.parametrize("number", range(len(DAYS)), ids=[line.words for line in DAYS])
+def test_corrupted_days(engine, last_days, number):
+    line, table = DAYS[number], HourlyTable.of(engine, MART)
+    days = [last_days + timedelta(days=ago) for ago in (-1, 0, 1)]
+    hour = hours_of_day(last_days, ZONE)[12]
+    view = sql("clickhouse/schema/310_reports_user_daily_stats.sql")
+    journal = f"table_name = '{MART}' AND hour_start = toDateTime({int(hour.timestamp())}, 'UTC')"
+    kept = engine.rows(f"SELECT publication FROM storage.publications WHERE {journal}")[1][0][0]
+
+    def caught() -> dict[date, set[str]]:
+        verdicts = evaluate_days(engine, days, zone=ZONE, start=hour - timedelta(days=2), now=NOW)
+        offences = defaultdict(set)
+        for verdict in verdicts:
+            assert not PERSONAL.search(str(verdict))
+            for day in verdict.failing:
+                offences[day].add(short_name(verdict.claim))
+        return offences
+
+    assert caught() == {}
+    if line.rows == "DELETE":
+        engine.command(f"DELETE FROM storage.publications WHERE {journal}")
+    elif line.rows:
+        commit(engine, table, {hour: write(engine, table, hour, line.rows)})
+    assert line.view[0] in view
+    engine.command(view.replace(*line.view, 1))
+    try:
+        offences = caught()
+        assert offences.get(last_days, set()) == set(line.caught.split())
+    finally:
+        engine.command(view)
+        engine.command(f"DELETE FROM storage.publications WHERE {journal}")
+        commit(engine, table, {hour: kept})
 
 
 COUNTS: list[Any] = [None, 0, 1, 2**31, 2**32 - 1]

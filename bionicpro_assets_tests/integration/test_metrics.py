@@ -30,7 +30,7 @@ from bionicpro_assets.cli.metrics import sources_of
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.alerts import tell
-from bionicpro_assets.hours import floor_hour, hour_range
+from bionicpro_assets.hours import floor_hour, hour_range, partition_key
 from bionicpro_assets.instance import run_job
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.metrics.collector import PlatformCollector, registry_of
@@ -189,14 +189,14 @@ def test_one_scrape_says_it_all(configured):
     assert found["bionicpro_daemon_heartbeat_timestamp_seconds", "scheduler"] == pytest.approx(configured.heartbeat)
     assert found["bionicpro_daemon_heartbeat_timestamp_seconds", "sensor"] == 0
     # Assets, by Dagster.
-    assert found["bionicpro_asset_hours", "reports/user_prosthesis_stats"] == 3
+    assert found["bionicpro_asset_partitions", "reports/user_prosthesis_stats"] == 3
     assert found["bionicpro_asset_rows", "reports/user_prosthesis_stats"] == 6
     assert found["bionicpro_asset_rows", "quarantine/rejected_telemetry"] == 3
     assert found["bionicpro_asset_newest_hour_timestamp_seconds", "staging/hourly_telemetry"] == LAST.timestamp()
     read = found["bionicpro_asset_source_read_timestamp_seconds", "reports/user_prosthesis_stats"]
     assert configured.began - 1 <= read <= now
     # The journal says the same.
-    assert found["bionicpro_table_hours", MART] == 3
+    assert found["bionicpro_table_publications", MART] == 3
     assert found["bionicpro_table_rows", MART] == 6
     assert found["bionicpro_table_rows", "quarantine.rejected_telemetry"] == 3
     assert found["bionicpro_table_newest_hour_timestamp_seconds", MART] == LAST.timestamp()
@@ -261,7 +261,12 @@ def test_an_instance_where_nothing_ever_ran_has_metrics_too(configured):
         collector = PlatformCollector(sources_of(Settings.load(), instance), 60)
         with listening(collector) as server:
             found = parsed(get(server, "/metrics")[2])
+            loaded = dg.AssetMaterialization(keys.MART, partition=partition_key(LAST))
+            instance.report_runless_asset_event(loaded)
+            later = parsed(get(server, "/metrics")[2])
     assert collector.failing == []
-    assert found["bionicpro_asset_hours", "reports/user_prosthesis_stats"] == 0
+    assert later["bionicpro_asset_partitions", "reports/user_prosthesis_stats"] == 1
+    assert later["bionicpro_asset_newest_hour_timestamp_seconds", "reports/user_prosthesis_stats"] == LAST.timestamp()
+    assert found["bionicpro_asset_partitions", "reports/user_prosthesis_stats"] == 0
     assert ("bionicpro_run_oldest_queued_timestamp_seconds",) not in found
     assert not [key for key in found if key[0] in ("bionicpro_check_failed", "bionicpro_open_problems")]

@@ -2,13 +2,14 @@
 
 import random
 import threading
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
-from bionicpro_assets.errors import ClickHouseError, DataError, PublicationError
-from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame
+from bionicpro_assets.errors import ClickHouseError, DataError, PublicationError, SourceError
+from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame, HourlyStream
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.publish import RETENTION, publish
@@ -327,6 +328,7 @@ def test_the_retention_is_the_one_of_the_tables(clickhouse):
         "rejected_telemetry": True,
         "user_prosthesis_stats": True,
         "publications": False,
+        "schema_changes": False,
     }
 
 
@@ -383,3 +385,104 @@ def test_a_reader_never_sees_a_commit_without_its_rows(clickhouse, tmp_path, rel
         assert seen[0] in ([1], [2])
     else:
         assert seen[0] == [], "straight from the table the race is real, or this test shows nothing"
+
+
+def stream(*frames: HourlyFrame, breaks_at: int | None = None, times: int = 1) -> HourlyStream:
+    """These frames as parts; before one of them the source breaks, so many times."""
+    left = [times]
+
+    def parts() -> Generator[HourlyFrame]:
+        for n, frame in enumerate(frames):
+            if n == breaks_at and left[0]:
+                left[0] -= 1
+                raise SourceError("the source went away", retryable=True)
+            yield frame
+
+    return HourlyStream([hour for frame in frames for hour in frame.hours], parts)
+
+
+def test_parts_become_visible_together(clickhouse):
+    seen = []
+    publication = publish(
+        clickhouse,
+        NAME,
+        stream(hourly({A: [1, 2]}), hourly({B: [3]})),
+        run_id="test",
+        batch_size=10,
+        before_commit=lambda staged: seen.append((dict(staged), visible(clickhouse))),
+    )
+    assert seen == [({A: publication.number, B: publication.number}, {})]
+    assert visible(clickhouse) == {A: [1, 2], B: [3]}
+    assert (publication.rows, publication.rows_per_hour) == (3, {A: 2, B: 1})
+
+
+def test_a_stream_that_breaks_shows_nothing_of_itself(clickhouse):
+    put(clickhouse, {A: [1], B: [1]})
+    broken = stream(hourly({A: [2]}, later(1)), hourly({B: [2]}, later(1)), breaks_at=1)
+    with pytest.raises(SourceError, match="went away"):
+        publish(clickhouse, NAME, broken, run_id="test", batch_size=10, attempts=1)
+    assert visible(clickhouse) == {A: [1], B: [1]}
+
+
+def test_a_stream_that_breaks_is_read_again_from_its_beginning(clickhouse):
+    parts = [hourly({A: [2, 2]}, later(1)), hourly({B: [2]}, later(1))]
+    publish(clickhouse, NAME, stream(*parts, breaks_at=1), run_id="test", batch_size=10)
+    assert visible(clickhouse) == {A: [2, 2], B: [2]}
+    begun = HourlyStream.begin([A, B], stream(*parts, breaks_at=1).parts)
+    publish(clickhouse, NAME, begun, run_id="test", batch_size=10)
+    assert visible(clickhouse) == {A: [2, 2], B: [2]}
+
+
+def test_a_stream_that_leaves_an_hour_out_is_refused(clickhouse):
+    short = HourlyStream([A, B], lambda: (frame for frame in [hourly({A: [1]})]))
+    with pytest.raises(DataError, match="the rows should be of"):
+        publish(clickhouse, NAME, short, run_id="test", batch_size=10)
+    assert visible(clickhouse) == {}
+
+
+def reads(clickhouse, monkeypatch) -> list[str]:
+    """Queries that fetch stored rows."""
+    seen: list[str] = []
+    real = clickhouse.frame
+
+    def frame(query, *parameters):
+        seen.append(query)
+        return real(query, *parameters)
+
+    monkeypatch.setattr(clickhouse, "frame", frame)
+    return seen
+
+
+def test_an_hour_that_comes_out_the_same_isnt_read_back_and_one_that_doesnt_only_to_audit_it(clickhouse, monkeypatch):
+    put(clickhouse, {A: [1, 2], B: [3]})
+    seen = reads(clickhouse, monkeypatch)
+    assert put(clickhouse, {A: [1, 2], B: [3]}, later(1)).unchanged == [A, B]
+    assert len(seen) == 0
+    assert put(clickhouse, {A: [1, 2], B: [4]}, later(2)).unchanged == [A]
+    assert len(seen) == 1
+    assert visible(clickhouse) == {A: [1, 2], B: [4]}
+
+
+def test_fingerprints_of_another_maker_arent_compared(clickhouse, monkeypatch):
+    with monkeypatch.context() as other:
+        other.setattr("bionicpro_assets.load.fingerprint.MAKER", "polars 0.1")
+        first = put(clickhouse, {A: [1, 2]})
+    seen = reads(clickhouse, monkeypatch)
+    second = put(clickhouse, {A: [1, 2]}, later(1))
+    assert (len(seen), second.unchanged) == (1, [A]), "the stored rows are compared instead"
+    current = HourlyTable.of(clickhouse, NAME).current(clickhouse, A, B)[A]
+    assert current.number == first.number
+    assert put(clickhouse, {A: [1, 2]}, later(2)).unchanged == [A]
+    assert len(seen) == 1, "and the journal has this one's from then on"
+
+
+def test_an_hour_that_was_altered_behind_the_journals_back_is_written_again(clickhouse):
+    first = put(clickhouse, {A: [1, 2], B: [3]})
+    clickhouse.command(
+        "ALTER TABLE storage.hourly_telemetry UPDATE error_count = 7 WHERE chip_id = 'C1' SETTINGS mutations_sync = 2"
+    )
+    second = put(clickhouse, {A: [1, 2], B: [3]}, later(1))
+    assert second.unchanged == [B]
+    assert HourlyTable.of(clickhouse, NAME).current(clickhouse, A, B)[A].number == second.number != first.number
+    _, ((errors,),) = clickhouse.rows(f"SELECT max(error_count) FROM {NAME}")
+    assert errors == 50

@@ -26,11 +26,19 @@ from bionicpro_assets.sqlfiles import scripts, sql
 from bionicpro_assets_tests.integration.platform import Platform
 
 ACCESS_DENIED, READONLY, NO_ACCESS_STORAGE, TOO_MANY_ROWS_OR_BYTES, SETTING_OUT_OF_RANGE = 497, 164, 514, 396, 452
+VIEWS = [
+    "user_prosthesis_stats",
+    "user_daily_stats",
+    "v_user_report",
+    "v_user_summary",
+    "v_today_by_user",
+    "v_last_days",
+]
 TABLES = ["crm_customer_prosthesis", "hourly_telemetry", "user_prosthesis_stats"]
 
 # What it is, and who may. Whatever isn't an administrator's nor named here is tried and must be refused.
 MAY = {
-    "SELECT count() FROM reports.user_prosthesis_stats": {"etl", "report_reader"},
+    **{f"SELECT count() FROM reports.{v}": {"etl", "report_reader"} for v in VIEWS},
     "SELECT name FROM system.tables WHERE database = 'reports'": {"etl", "report_reader"},
     **{f"SELECT count() FROM staging.{t}": {"etl"} for t in TABLES[:2]},
     **{f"SELECT count() FROM storage.{t}": {"etl"} for t in [*TABLES, "publications", "user_prosthesis_stats_rows"]},
@@ -61,7 +69,10 @@ def folder(tmp_path: Path) -> Path:
     """An engine's folder with the schema, and the views reading with the rights of their definer."""
     with identity(tmp_path, "administrator") as clickhouse:
         apply_clickhouse_schema(clickhouse)
-        clickhouse.command(definer_statement("user_prosthesis_stats"))
+        _, views = clickhouse.rows(sql("clickhouse/queries/report_views.sql"))
+        assert {name for (name,) in views} == set(VIEWS)
+        for name in VIEWS:
+            clickhouse.command(definer_statement(name))
     return tmp_path
 
 

@@ -381,7 +381,7 @@ def test_the_command_line_says_one_sentence(proxy, tmp_path, gateway):
     }
     command = [sys.executable, "-c", "from bionicpro_assets.cli.main import app; app()", "query", "SELECT 1"]
     done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     (said,) = (done.stdout + done.stderr).splitlines()
     assert said.startswith(f"ClickHouse (http://127.0.0.1:{proxy.port}) can't be reached")
     assert "rd" not in said.partition(")")[0]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY, Claim
+from bionicpro_assets.quality.daily import DAILY
 from bionicpro_assets.quality.source_claims import ROLL_UP
 
-SHORT = {CRM: "crm", TELEMETRY: "telemetry", REJECTED: "quarantine", MART: "mart", ROLL_UP: "roll_up"}
+SHORT = {CRM: "crm", TELEMETRY: "telemetry", REJECTED: "quarantine", MART: "mart", ROLL_UP: "roll_up", DAILY: "daily"}
 LONG = {short: table for table, short in SHORT.items()}
 
 
@@ -291,6 +292,39 @@ ODD = [
     Odd("a chip is silent for two hours", (1, 0), "SELECT * FROM {rows} WHERE chip_id != 'C01'", ""),
     Odd("a third of the usual volume", (0,), "SELECT * FROM {rows} WHERE chip_id <= 'C08'", "telemetry.volume_as_usual telemetry.hour_not_shrunk"),
     Odd("three times the usual volume", (0,), "SELECT * REPLACE (concat(chip_id, suffix) AS chip_id) FROM (SELECT * FROM {rows}) AS r CROSS JOIN (SELECT arrayJoin(['', 'x', 'y']) AS suffix) AS s", "telemetry.volume_as_usual"),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Days:
+    """What is done to the view of the days, by other words in its SQL, or to the rows of one hour that it is made of."""
+
+    words: str
+    caught: str
+    view: tuple[str, str] = ("", "")
+    rows: str = ""
+
+
+SUMS, WEIGHTS = "daily.days_are_the_sums_of_their_hours", "daily.averages_weighted_by_their_hours"
+RESPONSE = (
+    "sumIf(toFloat64(m.avg_response_time) * m.movements_count, m.max_response_time > 0) / nullIf(timed_movements, 0)"
+)
+TWO_CHIPS = "SELECT * FROM {rows} UNION ALL SELECT * REPLACE ('NEW' AS chip_id) FROM (SELECT * FROM {rows} WHERE chip_id = 'C01')"
+HOURS_ACTIVE = "bitCount(groupBitOr(bitShiftLeft(toUInt64(1), intDiv(toUnixTimestamp(hour_start), 3600) % 64)))"
+DAYS = [
+    Days("an average of averages", WEIGHTS, view=(RESPONSE, "avgIf(toFloat64(m.avg_response_time), m.max_response_time > 0)")),
+    Days("hours without a movement count as 0 ms", WEIGHTS, view=(RESPONSE, "sum(toFloat64(m.avg_response_time)) / count()")),
+    Days("hours without a level count as 0 %", WEIGHTS, view=("/ nullIf(connection_hours, 0)", "/ count()"), rows=changed(avg_connection_quality="0")),
+    Days("levels weighted by movements", WEIGHTS, view=("sumIf(toFloat64(m.avg_battery_level), m.max_battery_level > 0) / nullIf(battery_hours, 0)", "avgWeighted(toFloat64(m.avg_battery_level), toFloat64(m.movements_count))")),
+    Days("a mean of the hours' rates", WEIGHTS, view=("100 * successful_movements / nullIf(movements_count, 0)", "avgIf(toFloat64(m.success_rate), m.movements_count > 0)")),
+    Days("a rate of 0 where there was no movement", WEIGHTS, view=("100 * successful_movements / nullIf(movements_count, 0)", "ifNull(100 * successful_movements / nullIf(movements_count, 0), 0)")),
+    Days("all publications count", f"{SUMS} {WEIGHTS}", view=("WHERE (hour_start, publication) IN", "WHERE 1 OR (hour_start, publication) IN"), rows="SELECT * FROM {rows}"),
+    Days("the first hour of the day is left out", f"{SUMS} {WEIGHTS}", view=("WHERE (hour_start", "WHERE report_hour > 0 AND (hour_start")),
+    Days("a row for each chip", f"daily.one_row_per_user_prosthesis_and_day {SUMS} {WEIGHTS}", view=("GROUP BY user_id, prosthesis_id, report_date", "GROUP BY user_id, prosthesis_id, report_date, chip_id"), rows=TWO_CHIPS),
+    Days("a prosthesis with two chips in an hour, which is one hour", "", rows=TWO_CHIPS),
+    Days("a prosthesis with two chips in an hour, counted twice", f"daily.hours_within_the_day {SUMS}", view=(HOURS_ACTIVE, "count()"), rows=TWO_CHIPS),
+    Days("an hour under another report time zone", f"{SUMS} {WEIGHTS}", rows="SELECT * REPLACE (report_date - 1 AS report_date) FROM {rows}"),
+    Days("an hour that was never loaded", "daily.every_hour_of_the_day_loaded", rows="DELETE"),
 ]  # fmt: skip
 
 # Claims that are about the moment, the table or the journal, and what breaks them: see test_corruptions.py.

@@ -121,12 +121,25 @@ def test_every_file_that_is_named_is_here_or_made_by_the_set_up():
 def test_a_run_gets_settings_by_file_and_is_held_as_tightly_as_a_service():
     assert [v for v in RUN["env_vars"] if re.search(r"PASSWORD|URL|SECRET", v) and "_FILE=/run/" not in v] == []
     assert RUN["networks"] == [COMPOSE["networks"]["platform"]["name"]]
-    volume = COMPOSE["volumes"]["platform_config"]["name"]
+    config, pages = (COMPOSE["volumes"][name]["name"] for name in ("platform_config", "platform_pages"))
     options = RUN["container_kwargs"]
-    assert options["volumes"] == [f"{volume}:/run/bionicpro:ro"]
+    assert options["volumes"] == [f"{config}:/run/bionicpro:ro", f"{pages}:/var/lib/bionicpro/pages"]
     assert options["cap_drop"] == ["ALL"]
     assert options["read_only"]
     assert {"mem_limit", "nano_cpus", "pids_limit", "log_config"} <= set(options)
+
+
+def test_pages_are_written_where_the_door_shows_them():
+    """The folder is the runs' own user's in the image, whose state a new volume takes from its first mount."""
+    folder = next(v.partition("=")[2] for v in RUN["env_vars"] if v.startswith("BIONICPRO_PAGES="))
+    assert f"install -d -m 755 -o 10001 -g 10001 {folder} " in (ROOT / "docker/Dockerfile").read_text()
+    assert f"platform_pages:{folder}" in SERVICES["configure"]["volumes"]
+    assert SERVICES["configure"]["image"] == SERVICES["code"]["image"]
+    assert SERVICES["proxy"]["volumes"] == ["platform_pages:/pages:ro"]
+    assert "alias /pages/;" in (ROOT / "docker/nginx/ui.conf").read_text()
+    assert "add_header" not in (ROOT / "docker/nginx/ui.conf").read_text().partition("location")[2], (
+        "it would drop the others"
+    )
 
 
 def test_production_and_embedded_agree_on_what_keeps_an_hour_from_being_written_twice():

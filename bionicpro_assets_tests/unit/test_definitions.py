@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from bionicpro_assets.days import hours_of_day, parse_day
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.metadata import PERSONAL
+from bionicpro_assets.hours import hour_range, partition_key
+from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG, busy_hours, range_tags
 from bionicpro_assets.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -32,7 +35,7 @@ def snapshot(definitions: dg.Definitions) -> dict[str, dict]:
             "group": graph.get(key).group_name,
             "kinds": sorted(graph.get(key).kinds),
             "owners": sorted(graph.get(key).owners),
-            "hourly": graph.get(key).partitions_def is not None,
+            "partitioned": graph.get(key).partitions_def is not None,
             "runs here": graph.get(key).is_materializable,
             "observed": graph.get(key).is_observable,
             "airflow task": graph.get(key).tags.get("airflow_task"),
@@ -43,14 +46,14 @@ def snapshot(definitions: dg.Definitions) -> dict[str, dict]:
 
 def source(group, **other):
     return {
-        "deps": [], "group": group, "kinds": ["postgres", "table"], "owners": [f"team:{group}"], "hourly": False,
+        "deps": [], "group": group, "kinds": ["postgres", "table"], "owners": [f"team:{group}"], "partitioned": False,
         "runs here": False, "observed": True, "airflow task": None,
     } | other  # fmt: skip
 
 
 def hourly(group, deps, kinds, task=None):
     return {
-        "deps": deps, "group": group, "kinds": kinds, "owners": [f"team:{group}"], "hourly": True, "runs here": True,
+        "deps": deps, "group": group, "kinds": kinds, "owners": [f"team:{group}"], "partitioned": True, "runs here": True,
         "observed": False, "airflow task": task,
     }  # fmt: skip
 
@@ -82,12 +85,14 @@ SNAPSHOT = {
         ["clickhouse", "polars"],
         "transform_and_join",
     ),
+    "reports/user_daily_stats": hourly("reports", ["reports/user_prosthesis_stats"], ["clickhouse", "view"]),
+    "pages/fleet_report": hourly("reports", ["reports/user_daily_stats"], ["html"]),
     "storage/publications": {
         "deps": [],
         "group": "maintenance",
         "kinds": ["clickhouse"],
         "owners": ["team:reports"],
-        "hourly": False,
+        "partitioned": False,
         "runs here": True,
         "observed": False,
         "airflow task": None,
@@ -106,7 +111,10 @@ def test_a_roll_up_that_somebody_else_runs_is_an_external_asset(settings, monkey
     assert snapshot(definitions) == SNAPSHOT | {"telemetry/hourly_stats": changed}
     selected = definitions.resolve_job_def(keys.JOB).asset_layer.executable_asset_keys
     assert {key.to_user_string() for key in selected} == {
-        k for k in SNAPSHOT if k.startswith(("staging/", "quarantine/", "reports/"))
+        "staging/crm_customer_prosthesis",
+        "staging/hourly_telemetry",
+        "quarantine/rejected_telemetry",
+        "reports/user_prosthesis_stats",
     }
 
 
@@ -157,6 +165,80 @@ def test_a_tick_is_one_run_over_the_lookback_and_the_open_hour(settings, tick, f
     assert request.tags["dagster/asset_partition_range_start"] == first
     assert request.tags["dagster/asset_partition_range_end"] == last
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("*/15 * * * *", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("UTC", "2026-11-24", ("2026-11-24-00:00", "2026-11-24-23:00")),
+        # By whole UTC days, more than the local one: Dagster relates no hours of UTC to days of another zone.
+        ("Europe/Moscow", "2026-11-24", ("2026-11-23-00:00", "2026-11-24-23:00")),
+        ("America/St_Johns", "2026-11-24", ("2026-11-24-00:00", "2026-11-25-23:00")),
+    ],
+)
+def test_a_day_is_made_of_the_marts_hours(settings, monkeypatch, zone, day, hours):
+    monkeypatch.setenv("BIONICPRO_REPORT_TIMEZONE", zone)
+    with dg.instance_for_test():
+        graph = build_definitions(settings()).resolve_asset_graph()
+        days, marts = (graph.get(key).partitions_def for key in (keys.USER_DAILY, keys.MART))
+        mapped = graph.get_partition_mapping(
+            keys.USER_DAILY, keys.MART
+        ).get_upstream_mapped_partitions_result_for_partitions(
+            days.subset_with_partition_keys([day]), days, marts, current_time=datetime(2026, 11, 28, tzinfo=UTC)
+        )
+        found = sorted(mapped.partitions_subset.get_partition_keys())
+        assert (found[0], found[-1]) == hours
+        assert {partition_key(hour) for hour in hours_of_day(parse_day(day), zone)} <= set(found)
+
+
+def materialised(instance: dg.DagsterInstance, key: dg.AssetKey, partitions: list[str]) -> None:
+    for partition in partitions:
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition))
+
+
+def test_a_day_is_asked_for_when_it_is_over_and_loaded_and_again_after_late_hours(settings, monkeypatch):
+    """In Moscow a day ends at 21:00 UTC; with two hours of lookback its last hour is loaded until 23:00."""
+    monkeypatch.setenv("BIONICPRO_REPORT_TIMEZONE", "Europe/Moscow")
+    hours = [
+        partition_key(hour)
+        for hour in hour_range(datetime(2026, 11, 20, 21, tzinfo=UTC), datetime(2026, 11, 24, 21, tzinfo=UTC))
+    ]
+    with dg.instance_for_test() as instance:
+        schedule = build_definitions(settings()).resolve_schedule_def(keys.DAILY_SCHEDULE)
+
+        def asked(tick: str) -> list[tuple[str, str]]:
+            at = datetime.fromisoformat(tick).replace(tzinfo=UTC)
+            requests = schedule.evaluate_tick(
+                dg.build_schedule_context(instance=instance, scheduled_execution_time=at)
+            ).run_requests
+            assert all(request.tags["dagster/priority"] == "-1" for request in requests)
+            return [(r.tags[RANGE_START_TAG], r.tags[RANGE_END_TAG]) for r in requests]
+
+        def tell(*days: str) -> None:
+            for key in (keys.USER_DAILY, keys.FLEET_REPORT):
+                materialised(instance, key, list(days))
+
+        assert asked("2026-11-24T23:25") == [], "nothing is loaded"
+        materialised(instance, keys.MART, hours)
+        assert asked("2026-11-24T22:25") == [("2026-11-21", "2026-11-23")]
+        assert asked("2026-11-24T23:25") == [("2026-11-21", "2026-11-24")]
+        tell("2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24")
+        assert asked("2026-11-25T05:25") == []
+        materialised(instance, keys.MART, ["2026-11-22-20:00"])
+        # And the newest page, which has that day too.
+        assert asked("2026-11-25T05:25") == [("2026-11-22", "2026-11-22"), ("2026-11-24", "2026-11-24")]
+        materialised(instance, keys.USER_DAILY, ["2026-11-22"])
+        assert asked("2026-11-25T05:25")[0] == ("2026-11-22", "2026-11-22"), "its page wasn't written"
+        tell("2026-11-22", "2026-11-24")
+        assert asked("2026-11-25T05:25") == []
+        assert asked("2026-12-30T05:25") == [], "a day that never came has no hours"
+        instance.create_run_for_job(
+            build_definitions(settings()).resolve_job_def(keys.DAILY_JOB), tags=range_tags("2026-11-22", "2026-11-22"),
+            status=dg.DagsterRunStatus.STARTED,
+        )  # fmt: skip
+        materialised(instance, keys.MART, ["2026-11-22-20:00"])
+        assert asked("2026-11-25T05:25") == []
+        assert busy_hours(instance) == set(), "a run of days is no run of hours"
 
 
 def test_before_the_first_partition_a_tick_is_skipped_with_a_reason(settings, monkeypatch):

@@ -1,13 +1,16 @@
 """The documentation against the code: what it names exists, and what exists is named."""
 
 import re
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
 
 from bionicpro_assets.cli.main import app
 from bionicpro_assets.quality.claims import Claim, claims
+from bionicpro_assets.quality.daily import daily_claims
 from bionicpro_assets.quality.source_claims import crm_contract, raw_claims, telemetry_contract
 from bionicpro_assets.quality.stored import published_claim
 from bionicpro_assets.settings import Settings, setting_names
@@ -16,7 +19,12 @@ from bionicpro_assets.sqlfiles import SQL_ROOT, sql
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CHECKS = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "README.ru.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 CONTRACT = {
     "user_id": "String",
@@ -70,7 +78,7 @@ def settings_rows() -> list[str]:
 def check_rows() -> list[str]:
     """The table of claims in docs/checks.md, as it must be."""
     settings = defaults()
-    every = [*claims(settings), crm_contract(), telemetry_contract(), published_claim(), *raw_claims()]
+    every = [*claims(settings), crm_contract(), telemetry_contract(), published_claim(), *raw_claims(), *daily_claims()]
     rows = []
     for claim in every:
         # A setting is a threshold of a claim if another value makes another claim of it.
@@ -158,3 +166,33 @@ def test_every_clickhouse_file_is_one_statement():
     for file in (SQL_ROOT / "clickhouse").rglob("*.sql"):
         code = re.sub(r"'(?:[^']|'')*'|--[^\n]*", "", file.read_text(encoding="utf-8"))
         assert ";" not in code, file.name
+
+
+def skeleton(document: str) -> list[tuple[str, Any]]:
+    """What a translation must have in the same order: headings, code, tables' lengths, and the links and names in each."""
+    found: list[tuple[str, Any]] = []
+    text = (ROOT / document).read_text()
+    for i, block in enumerate(re.split(r"^ *```[a-z]*\n(.*?)^ *```$", text, flags=re.DOTALL | re.MULTILINE)):
+        if i % 2:
+            found.append(("code", textwrap.dedent(block)))
+            continue
+        for part in re.split(r"(?m)^(#+ .*)$", block):
+            if part.startswith("#"):
+                found.append(("heading", part.partition(" ")[0]))
+                continue
+            found.append(("rows", len(re.findall(r"(?m)^\|", part))))
+            found.append(("items", len(re.findall(r"(?m)^ *(?:-|\d+\.) ", part))))
+            found.append(("links", sorted(re.findall(r"\]\((.*?)\)", part))))
+            named = re.findall(r"`([^`]+)`", " ".join(part.split()))
+            # `now` and the like are words; a name is what a machine reads.
+            found.append(("names", sorted(n for n in named if not re.search("now|сейчас|mart's", n))))
+    return found
+
+
+def test_the_russian_readme_says_the_same_in_the_same_order():
+    english, russian = skeleton("README.md"), skeleton("README.ru.md")
+    languages = {"README.md", "README.ru.md"}
+    for (kind, wanted), (other, found) in zip(english, russian, strict=True):
+        if kind == "links":
+            wanted, found = ([link for link in links if link not in languages] for links in (wanted, found))
+        assert (kind, wanted) == (other, found)

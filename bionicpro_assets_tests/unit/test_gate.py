@@ -121,7 +121,10 @@ def test_a_run_is_created_with_the_label_started_looked_at_and_stopped(client, e
     container.stop(timeout=60)
     created = next(body for _, path, body in engine.seen if path.endswith("/containers/create"))
     assert created["Labels"] == {"c": "d", "bionicpro.run": "true"}
-    assert created["HostConfig"]["Binds"] == ["bionicpro_platform_config:/run/bionicpro:ro"]
+    assert created["HostConfig"]["Binds"] == [
+        "bionicpro_platform_config:/run/bionicpro:ro",
+        "bionicpro_platform_pages:/var/lib/bionicpro/pages",
+    ]
     assert [p for m, p, _ in engine.seen if m == "POST"][1:] == [
         "/v1.45/containers/new/start",
         "/v1.45/containers/new/stop?t=60",

@@ -10,6 +10,7 @@ from bionicpro_assets.hours import (
     describe,
     floor_hour,
     hour_range,
+    in_parts,
     parse_hour,
     partition_key,
     refresh_window,
@@ -85,3 +86,12 @@ def test_hours_in_words():
     assert describe(hour_range(START, START + timedelta(hours=24))).startswith(
         "2026-01-01 00:00 … 2026-01-02 00:00 UTC"
     )
+
+
+def test_hours_are_put_together_as_far_as_their_rows_fit():
+    hours = hour_range(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 6, tzinfo=UTC))
+    rows = dict(zip(hours, [3, 3, 0, 9, 1, 4], strict=False))
+    parts = in_parts(hours, rows, 6)
+    assert [[hour.hour for hour in part] for part in parts] == [[0, 1, 2], [3], [4, 5, 6]]
+    assert in_parts(hours, {}, 1) == [hours], "hours without rows cost nothing"
+    assert in_parts(hours, rows, 100) == [hours]

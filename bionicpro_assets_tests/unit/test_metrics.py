@@ -30,7 +30,7 @@ def scrape(collector):
 
 
 def rows(hours):
-    return lambda: [Sample("bionicpro_table_hours", ("reports.user_prosthesis_stats",), hours)]
+    return lambda: [Sample("bionicpro_table_publications", ("reports.user_prosthesis_stats",), hours)]
 
 
 def failing(error):
@@ -50,7 +50,7 @@ def test_a_source_that_fails_is_named_and_the_others_come(capsys):
     collector = PlatformCollector(sources)
     for _ in range(2):
         found = scrape(collector)
-        assert found["bionicpro_table_hours", "reports.user_prosthesis_stats"] == 3
+        assert found["bionicpro_table_publications", "reports.user_prosthesis_stats"] == 3
         assert {s: found["bionicpro_scrape_error", s] for s in sources} == {"journal": 0, "assets": 1, "checks": 1}
         assert not any(key[0] == "bionicpro_asset_rows" for key in found), "half of a source is worse than none"
         assert "s3cret" not in str(found)

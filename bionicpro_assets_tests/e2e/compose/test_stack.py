@@ -10,10 +10,12 @@ import json
 import ssl
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets_tests.e2e.compose.stack import LAUNCH, Stack, StackError, docker, wait_for
@@ -21,7 +23,7 @@ from bionicpro_assets_tests.e2e.compose.stack import LAUNCH, Stack, StackError, 
 pytestmark = pytest.mark.docker
 
 ONCE = {"configure", "clickhouse_init", "migrate"}
-APP = {"code", "dagster_daemon", "dagster_webserver", "dagster_webserver_viewers", "docker_gate"}
+APP = {"code", "dagster_daemon", "dagster_webserver", "dagster_webserver_viewers", "docker_gate", "metrics"}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_one_command_starts_everything(stack):
     services = stack.services()
     assert {s: c["ExitCode"] for s, c in services.items() if s in ONCE} == dict.fromkeys(ONCE, 0)
     assert {s: c["Health"] for s, c in services.items() if c["Health"] != "healthy" and s not in ONCE} == {}
-    assert len(services) == 14
+    assert len(services) == 15
 
 
 def test_a_run_is_a_container_of_its_own_and_the_mart_is_what_the_sources_give(stack):
@@ -92,6 +94,18 @@ def test_a_run_is_a_container_of_its_own_and_the_mart_is_what_the_sources_give(s
 def test_each_door_knows_its_users_and_nobody_else(stack, who, password, port, status):
     assert stack.door(who, port=port, password=password).status == status
     assert stack.door(who, "/graphql", port=port, password=password, query="{ version }").status == status
+
+
+def test_metrics_are_answered_on_loopback_from_every_source(stack):
+    load(stack)
+    with urllib.request.urlopen("http://127.0.0.1:9464/metrics", timeout=30) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    found = {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+    sources = ("runs", "daemons", "assets", "checks", "alerts", "journal")
+    assert {source: found["bionicpro_scrape_error", source] for source in sources} == dict.fromkeys(sources, 0)
+    rows = stack.bionicpro("query", "--json", "SELECT count() AS n FROM reports.user_prosthesis_stats")
+    assert found["bionicpro_table_rows", "reports.user_prosthesis_stats"] == json.loads(rows)["n"]
+    assert time.time() - found["bionicpro_daemon_heartbeat_timestamp_seconds", "scheduler"] < 120
 
 
 def test_a_viewer_sees_everything_and_changes_nothing(stack):

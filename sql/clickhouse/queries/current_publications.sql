@@ -4,7 +4,7 @@ SELECT
     toUnixTimestamp(hour_start) AS hour_seconds,
     argMax(publication, (source_read_at, started_at, publication)) AS current_publication,
     argMax(
-        (toUnixTimestamp64Micro(source_read_at), row_count, checksum, run_id),
+        (toUnixTimestamp64Micro(source_read_at), row_count, checksum, run_id, sent_as),
         (source_read_at, started_at, publication)
     ) AS facts
 FROM storage.publications

@@ -1,0 +1,169 @@
+"""What a report says, read from ClickHouse: of one patient, or of the fleet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from bionicpro_assets.days import DAY, day_begins
+from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.hours import HOUR
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.quality.claims import MART
+from bionicpro_assets.report.measures import NAMES, Measures, together
+from bionicpro_assets.report.period import Period
+from bionicpro_assets.report.quality import Quality, read_quality
+from bionicpro_assets.sqlfiles import sql
+
+EVERYBODY = ""
+NOTHING = Measures()
+MOST_UNITS, UNITS_OF_A_FLEET = 100, 10
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """A day: its measures, and how many people and prostheses they are of.
+
+    Attributes:
+        measures: Of all prostheses together.
+        rows: Rows of reports.user_daily_stats.
+        users: Patients with telemetry.
+        prostheses: Prostheses with telemetry.
+        low_battery: Of those, the ones whose battery was below 10 percent at some time.
+    """
+
+    measures: Measures = NOTHING
+    rows: int = 0
+    users: int = 0
+    prostheses: int = 0
+    low_battery: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A prosthesis in the period."""
+
+    prosthesis_id: int
+    model: str
+    category: str
+    serial: str
+    first_date: date
+    last_date: date
+    measures: Measures
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a page needs.
+
+    Attributes:
+        period: The days it is about.
+        user: The patient's login; empty for the fleet.
+        name: The patient's name, as the mart has it last; empty for the fleet.
+        days: Every day of the period with telemetry.
+        by_hour: Of every hour of the day from 0 to 23, the measures of the period.
+        units: A patient's prostheses; of a fleet those with the most errors.
+        quality: What is missing or uncertain.
+        read_at: When it was read.
+    """
+
+    period: Period
+    user: str
+    name: str
+    days: Mapping[date, DayFacts]
+    by_hour: Sequence[Measures]
+    units: Sequence[Unit]
+    quality: Quality
+    read_at: datetime
+
+    @property
+    def total(self) -> Measures:
+        """The whole period."""
+        return together(day.measures for day in self.days.values())
+
+    def is_open(self, day: date) -> bool:
+        """Whether the day hadn't ended when this was read."""
+        return day_begins(day + DAY, self.period.zone) > self.read_at
+
+
+def read_facts(
+    clickhouse: ClickHouse, period: Period, *, start: datetime, now: datetime, user: str = EVERYBODY
+) -> Facts:
+    """Read a patient's facts, or the fleet's; as `find_facts`.
+
+    Raises:
+        PlatformError: Nobody has this login, or there is no telemetry in the period.
+        ClickHouseError: ClickHouse can't be read.
+    """
+    facts = find_facts(clickhouse, period, start=start, now=now, user=user)
+    if user and not facts.name:
+        raise PlatformError(
+            f"Nobody with the login {user!r} is in the reports. Logins are customers.external_id of the CRM, and only "
+            "those whose prosthesis has sent telemetry are here."
+        )
+    if not facts.days:
+        raise PlatformError(_nothing(clickhouse, period, user))
+    return facts
+
+
+def find_facts(
+    clickhouse: ClickHouse, period: Period, *, start: datetime, now: datetime, user: str = EVERYBODY
+) -> Facts:
+    """What there is to tell of a patient, or of the fleet; it may be nothing.
+
+    Args:
+        clickhouse: Where.
+        period: The days.
+        start: The first hour that is ever loaded.
+        now: The present instant: hours that haven't ended can't be missing.
+        user: The patient's login; the fleet if empty.
+
+    Raises:
+        ClickHouseError: ClickHouse can't be read.
+    """
+    HourlyTable.of(clickhouse, MART)
+    asked = {"user": user, "first_day": period.first, "last_day": period.last}
+    people = _rows(clickhouse, "report_person", {"user": user}) if user else []
+    days = {row["report_date"]: _day(row) for row in _rows(clickhouse, "report_days", asked)}
+    by_hour = {row["report_hour"]: _measures(row) for row in _rows(clickhouse, "report_hours", asked)}
+    columns = ("prosthesis_id", "model", "category", "serial", "first_date", "last_date")
+    units = [
+        Unit(**{c: row[c] for c in columns}, measures=_measures(row))
+        for row in _rows(clickhouse, "report_units", asked | {"most": MOST_UNITS if user else UNITS_OF_A_FLEET})
+    ]
+    ended = [hour for hour in period.hours if hour >= start and hour + HOUR <= now]
+    return Facts(
+        period,
+        user,
+        str(people[0]["customer_name"]) if people else "",
+        days,
+        [by_hour.get(hour, NOTHING) for hour in range(24)],
+        units,
+        read_quality(clickhouse, ended, user),
+        now.astimezone(UTC),
+    )
+
+
+def _nothing(clickhouse: ClickHouse, period: Period, user: str) -> str:
+    (span,) = _rows(clickhouse, "report_span", {"user": user})
+    whose = f" of {user}" if user else ""
+    if not span["days"]:
+        return "There is no telemetry in the reports yet. Load it with: bionicpro materialize"
+    return (
+        f"There is no telemetry{whose} from {period.first} to {period.last}; there is on {span['days']} days from "
+        f"{span['first_date']} to {span['last_date']}."
+    )
+
+
+def _rows(clickhouse: ClickHouse, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    names, rows = clickhouse.rows(sql(f"clickhouse/queries/{name}.sql"), parameters)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _measures(row: Mapping[str, Any]) -> Measures:
+    return Measures(**{name: row[name] for name in NAMES})
+
+
+def _day(row: Mapping[str, Any]) -> DayFacts:
+    return DayFacts(_measures(row), row["n"], row["users"], row["prostheses"], row["low_battery"])

@@ -1,0 +1,193 @@
+"""A page: one HTML file that needs nothing else, neither a network nor a script."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bionicpro_assets.days import local_day
+from bionicpro_assets.hours import describe_ranges
+from bionicpro_assets.report.charts import draw
+from bionicpro_assets.report.facts import DayFacts, Facts, Unit
+from bionicpro_assets.report.language import Language, language
+from bionicpro_assets.report.measures import Measures, together
+from bionicpro_assets.report.sections import charts, day_label
+
+TEMPLATES = Path(__file__).with_name("templates")
+# Ranges of hours that are named one by one.
+RANGES_NAMED = 40
+DAYS_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A number that stands out: what it is, the number, and what belongs to it."""
+
+    name: str
+    value: str
+    note: str
+
+
+def render(facts: Facts, code: str) -> str:
+    """The page of these facts, in the language with this code."""
+    lang = language(code)
+    period, drawn = facts.period, charts(facts, lang)
+    last_day, last = max(facts.days.items())
+    made = facts.read_at.astimezone(ZoneInfo(period.zone))
+    one_day = period.first == period.last
+    return str(
+        _template().render(
+            t=lang,
+            facts=facts,
+            title=lang("page.user_title" if facts.user else "page.fleet_title"),
+            name=facts.name or lang("page.fleet_name"),
+            period=lang(
+                "page.one_day" if one_day else "page.period", first=lang.day(period.first), last=lang.day(period.last)
+            ),
+            made=lang("page.made", at=f"{lang.day(made.date())} {made:%H:%M}", zone=period.zone),
+            tiles=_tiles(facts.total, len(facts.days), lang),
+            last_day=lang("tile.last_day", day=day_label(facts, last_day, lang)),
+            last_tiles=() if facts.user or one_day else _last_day_tiles(facts, last, lang),
+            charts=[
+                (chart, draw(chart, lang, "wide"), draw(chart, lang, "narrow"), chart.table(lang)) for chart in drawn
+            ],
+            shaded=lambda chart: any(chart.shaded),
+            units=[list(_unit(facts, unit, lang).values()) for unit in facts.units],
+            unit_columns=[lang(f"units.{c}") for c in _unit(facts, facts.units[0], lang)],
+            quality=_quality(facts, lang),
+            missing=describe_ranges(facts.quality.missing, RANGES_NAMED) if facts.quality.missing else "",
+            glossary=[lang(f"glossary.{name}") for name in ("movements", "success", "response", "battery", "errors")],
+            css=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        )
+    )
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _tiles(total: Measures, days: int, lang: Language) -> list[Tile]:
+    """The period in numbers."""
+    of_movements = lang(
+        "tile.of_movements", successful=lang.number(total.successful), movements=lang.number(total.movements)
+    )
+    lowest = lang("tile.lowest", number=lang.measure("percent", total.min_battery))
+    return [
+        Tile(
+            lang("tile.movements"),
+            lang.number(total.movements),
+            lang("tile.per_day", number=lang.number(total.movements / days)),
+        ),
+        Tile(lang("tile.success"), lang.measure("percent", total.success_rate, 1), of_movements),
+        Tile(lang("tile.response"), lang.measure("ms", total.response_time), lang("tile.by_movements")),
+        Tile(
+            lang("tile.wear"),
+            lang.number(total.hours),
+            lang("tile.hours_per_day", number=lang.number(total.hours / days, 1)),
+        ),
+        Tile(lang("tile.battery"), lang.measure("percent", total.battery), lowest),
+        Tile(
+            lang("tile.errors"),
+            lang.number(total.errors),
+            lang("tile.per_1000", number=lang.number(total.errors_per_1000, 1)),
+        ),
+    ]
+
+
+def _last_day_tiles(facts: Facts, last: DayFacts, lang: Language) -> list[Tile]:
+    """The last day of a fleet, beside the days before it."""
+    before = list(facts.days.values())[:-1]
+    mean = max(len(before), 1)
+    then, now = together(d.measures for d in before), last.measures
+    return [
+        Tile(
+            lang("tile.prostheses"),
+            lang.number(last.prostheses),
+            lang("tile.before", number=lang.number(sum(d.prostheses for d in before) / mean)),
+        ),
+        Tile(
+            lang("tile.movements"),
+            lang.number(now.movements),
+            lang("tile.before", number=lang.number(then.movements / mean)),
+        ),
+        Tile(
+            lang("tile.success"),
+            lang.measure("percent", now.success_rate, 1),
+            lang("tile.ratio_before", number=lang.measure("percent", then.success_rate, 1)),
+        ),
+        Tile(
+            lang("tile.response"),
+            lang.measure("ms", now.response_time),
+            lang("tile.ratio_before", number=lang.measure("ms", then.response_time)),
+        ),
+        Tile(
+            lang("tile.battery"),
+            lang.measure("percent", now.battery),
+            lang("tile.ratio_before", number=lang.measure("percent", then.battery)),
+        ),
+        Tile(
+            lang("tile.errors"),
+            lang.number(now.errors),
+            lang("tile.before", number=lang.number(then.errors / mean)),
+        ),
+    ]
+
+
+def _unit(facts: Facts, unit: Unit, lang: Language) -> dict[str, str]:
+    """A prosthesis as a row of the table, by column."""
+    m, span = unit.measures, (unit.first_date, unit.last_date)
+    row = {
+        "id": str(unit.prosthesis_id),
+        "model": unit.model,
+        "category": lang.category(unit.category),
+        "serial": unit.serial,
+        "span": lang.day(span[0]) if span[0] == span[1] else f"{lang.short_day(span[0])} – {lang.day(span[1])}",
+        "hours": lang.number(m.hours),
+        "movements": lang.number(m.movements),
+        "success": lang.measure("percent", m.success_rate, 1),
+        "response": lang.measure("ms", m.response_time),
+        "lowest": lang.measure("percent", m.min_battery),
+        "hottest": lang.measure("degrees", m.max_temp, 1),
+        "errors": lang.number(m.errors),
+    }
+    # When a patient had which is worth knowing; of a fleet it is the period, nearly always.
+    del row["hottest" if facts.user else "span"]
+    return row
+
+
+def _quality(facts: Facts, lang: Language) -> list[tuple[str, list[str]]]:
+    """What is to be said of the data: sentences, each with its particulars."""
+    found = facts.quality
+    hours = lang.count("hours", found.hours)
+    said: list[tuple[str, list[str]]] = []
+    if found.missing:
+        days = sorted({local_day(hour, facts.period.zone) for hour in found.missing})
+        missing = lang.count("hours", len(found.missing))
+        said.append(
+            (
+                lang("quality.missing", missing=missing, hours=hours),
+                [", ".join(map(lang.day, days[:DAYS_NAMED])) + (" …" if len(days) > DAYS_NAMED else "")],
+            )
+        )
+    else:
+        said.append((lang("quality.complete", hours=hours), []))
+    if found.rejected:
+        rows = lang.count("rows", sum(found.rejected.values()))
+        why = [f"{lang.reason(reason)}: {lang.number(count)}" for reason, count in found.rejected.items()]
+        said.append((lang(f"quality.rejected_{'user' if facts.user else 'fleet'}", rows=rows), why))
+    else:
+        said.append((lang("quality.no_rejected"), []))
+    key = "assumed" if found.assumed else "no_assumed"
+    said.append((lang(f"quality.{key}", rows=lang.count("rows", found.assumed)), []))
+    return said

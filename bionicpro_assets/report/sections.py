@@ -1,0 +1,241 @@
+"""From facts to charts: which there are, and what is said about each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from bionicpro_assets.days import local_day
+from bionicpro_assets.report.charts import BLUE, GREY, ORANGE, RED, Chart, Series
+from bionicpro_assets.report.facts import DayFacts, Facts
+from bionicpro_assets.report.language import Language
+from bionicpro_assets.report.measures import Measures, together
+
+# Of more days than these, the charts are by week.
+MOST_DAYS_BY_DAY = 92
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """What one place of the horizontal axis stands for.
+
+    Attributes:
+        label: Its name.
+        tick: The same, short.
+        days: Its days with telemetry.
+        incomplete: Whether hours of it were never loaded, or it hasn't ended.
+    """
+
+    label: str
+    tick: str
+    days: Sequence[DayFacts]
+    incomplete: bool
+
+    @property
+    def measures(self) -> Measures:
+        """All its days together."""
+        return together(day.measures for day in self.days)
+
+
+def bins(facts: Facts, lang: Language) -> list[Bin]:
+    """The places of the horizontal axis: every day of the period, or every week of a long one."""
+    missing = {local_day(hour, facts.period.zone) for hour in facts.quality.missing}
+    days = facts.period.days
+    if len(days) <= MOST_DAYS_BY_DAY:
+        grouped = [[day] for day in days]
+    else:
+        weeks: dict[date, list[date]] = {}
+        for day in days:
+            weeks.setdefault(day - timedelta(days=day.weekday()), []).append(day)
+        grouped = list(weeks.values())
+    return [
+        Bin(
+            day_label(facts, group[0], lang)
+            if len(days) <= MOST_DAYS_BY_DAY
+            else lang("page.week_of", day=lang.day(group[0])),
+            lang.short_day(group[0]),
+            [facts.days[day] for day in group if day in facts.days],
+            any(day in missing or facts.is_open(day) for day in group),
+        )
+        for group in grouped
+    ]
+
+
+def day_label(facts: Facts, day: date, lang: Language) -> str:
+    """The day, and whether it still goes on."""
+    return lang("page.so_far", day=lang.day(day)) if facts.is_open(day) else lang.day(day)
+
+
+def charts(facts: Facts, lang: Language) -> list[Chart]:
+    """All charts of a page, in order."""
+    by_day = ByDay(facts, lang)
+    return [
+        by_day.movements(),
+        by_day.prostheses() if not facts.user else by_day.wear(),
+        hours_of_the_day(facts, lang),
+        by_day.success(),
+        by_day.response(),
+        by_day.battery(),
+        by_day.errors(),
+    ]
+
+
+class ByDay:
+    """The charts that have days, or weeks, for their horizontal axis."""
+
+    def __init__(self, facts: Facts, lang: Language) -> None:
+        self.facts, self.lang = facts, lang
+        self.bins = bins(facts, lang)
+        self.parts = [b.measures for b in self.bins]
+
+    def movements(self) -> Chart:
+        """Movements, those that succeeded below."""
+        lang, most = self.lang, max(self.bins, key=lambda b: b.measures.movements)
+        words = lang(
+            "section.movements.words",
+            most_day=most.label,
+            most=lang.number(most.measures.movements),
+            mean=lang.number(self.facts.total.movements / len(self.facts.days)),
+        )
+        series = [
+            Series(lang("chart.successful"), [m.successful for m in self.parts], "bar", BLUE),
+            Series(lang("chart.failed"), [m.movements - m.successful for m in self.parts], "bar", ORANGE),
+        ]
+        return self._chart("movements", words, series)
+
+    def wear(self) -> Chart:
+        """Hours in use."""
+        facts, lang = self.facts, self.lang
+        words = lang(
+            "section.wear.words",
+            days=lang.number(len(facts.days)) if lang.code == "ru" else lang.count("days", len(facts.days)),
+            all_days=lang.number(len(facts.period.days)),
+            mean=lang.number(facts.total.hours / len(facts.days), 1),
+        )
+        help_key = "help" if len(facts.units) < 2 else "help_many"
+        series = [Series(lang("chart.hours"), [m.hours for m in self.parts], "bar", BLUE)]
+        return self._chart("wear", words, series, help_key=help_key)
+
+    def prostheses(self) -> Chart:
+        """How many prostheses were in use; of a week, on its busiest day."""
+        facts, lang = self.facts, self.lang
+        day, last = max(facts.days.items())
+        words = lang(
+            "section.fleet_wear.words",
+            last_day=lang.day(day),
+            last=lang.count("units", last.prostheses),
+            low=lang.number(last.low_battery),
+        )
+        counts = [max((d.prostheses for d in b.days), default=0) for b in self.bins]
+        low = [max((d.low_battery for d in b.days), default=0) for b in self.bins]
+        series = [
+            Series(lang("chart.prostheses"), counts, "line", BLUE),
+            Series(lang("chart.low_battery"), low, "line", RED),
+        ]
+        return self._chart("fleet_wear", words, series)
+
+    def success(self) -> Chart:
+        """The share of movements that succeeded."""
+        values = [m.success_rate for m in self.parts]
+        words = self._extremes("success", self.facts.total.success_rate, values, "percent", 1)
+        known = [v for v in values if v is not None]
+        low = max(0.0, (min(known, default=0.0) - 2) // 10 * 10)
+        series = [Series(self.lang("chart.success"), values, "line", BLUE, 1)]
+        return self._chart("success", words, series, low=low, high=100.5)
+
+    def response(self) -> Chart:
+        """The response time."""
+        values = [m.response_time for m in self.parts]
+        words = self._extremes("response", self.facts.total.response_time, values, "ms", 0)
+        known = [v for v in values if v is not None] or [0.0]
+        # Not from 0: a tenth more or less should be seen.
+        low, high = min(known) * 0.8 // 10 * 10, (max(known) * 1.15 // 10 + 1) * 10
+        series = [Series(self.lang("chart.response"), values, "line", BLUE, 1)]
+        return self._chart("response", words, series, low=low, high=high)
+
+    def battery(self) -> Chart:
+        """Battery levels."""
+        lowest = [m.min_battery for m in self.parts]
+        words = self._extremes("battery", self.facts.total.battery, lowest, "percent", 0)
+        series = [
+            Series(self.lang("chart.battery_mean"), [m.battery for m in self.parts], "line", BLUE, 1),
+            Series(self.lang("chart.battery_lowest"), lowest, "thin", RED),
+        ]
+        return self._chart("battery", words, series, high=102)
+
+    def errors(self) -> Chart:
+        """Errors and warnings."""
+        lang, total = self.lang, self.facts.total
+        most = max(self.bins, key=lambda b: b.measures.errors)
+        words = lang(
+            f"section.errors.{'words' if total.errors else 'none'}",
+            errors=lang.number(total.errors),
+            warnings=lang.number(total.warnings),
+            most_day=most.label,
+            most=lang.number(most.measures.errors),
+        )
+        series = [
+            Series(lang("chart.errors"), [m.errors for m in self.parts], "bar", RED),
+            Series(lang("chart.warnings"), [m.warnings for m in self.parts], "table", GREY),
+        ]
+        return self._chart("errors", words, series)
+
+    def _extremes(
+        self, section: str, mean: float | None, values: Sequence[float | None], kind: str, digits: int
+    ) -> str:
+        """The mean of the period, and where the values are lowest and highest."""
+        known = [(value, b.label) for value, b in zip(values, self.bins, strict=True) if value is not None]
+        if mean is None or not known:
+            return self.lang(f"section.{section}.none")
+        say: Callable[[float], str] = lambda value: self.lang.measure(kind, value, digits)  # noqa: E731
+        (low, low_day), (high, high_day) = min(known, key=lambda k: k[0]), max(known, key=lambda k: k[0])
+        return self.lang(
+            f"section.{section}.words",
+            mean=say(mean), low=say(low), low_day=low_day, high=say(high), high_day=high_day,
+        )  # fmt: skip
+
+    def _chart(
+        self,
+        key: str,
+        words: str,
+        series: Sequence[Series],
+        *,
+        low: float | None = 0,
+        high: float | None = None,
+        help_key: str = "help",
+    ) -> Chart:
+        lang = self.lang
+        return Chart(
+            key=key,
+            title=lang(f"section.{key}.title"),
+            words=words,
+            help=lang(f"section.{key}.{help_key}"),
+            axis=lang("chart.day" if len(self.bins) == len(self.facts.period.days) else "chart.week"),
+            labels=[b.label for b in self.bins],
+            ticks=[b.tick for b in self.bins],
+            series=series,
+            low=low,
+            high=high,
+            shaded=[b.incomplete for b in self.bins],
+            shaded_words=lang("page.incomplete"),
+        )
+
+
+def hours_of_the_day(facts: Facts, lang: Language) -> Chart:
+    """Movements by hour of an average day with telemetry."""
+    means = [measures.movements / len(facts.days) for measures in facts.by_hour]
+    most = means.index(max(means))
+    words = lang("section.by_hour.words", from_hour=_clock(most), to_hour=_clock(most + 1))
+    return Chart(
+        key="by_hour",
+        title=lang("section.by_hour.title"),
+        words=words if max(means) else lang("section.by_hour.none"),
+        help=lang("section.by_hour.help"),
+        axis=lang("chart.hour"),
+        labels=[f"{_clock(hour)}–{_clock(hour + 1)}" for hour in range(24)],
+        ticks=[str(hour) for hour in range(24)],
+        series=[Series(lang("chart.movements"), means, "bar", BLUE, 1)],
+    )
+
+
+def _clock(hour: int) -> str:
+    return f"{hour:02d}:00"
