@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo up test test-slow test-browser test-docker chaos lint format lock clean
+.PHONY: demo up test test-slow test-browser test-docker chaos bench lint format lock clean
 .DEFAULT_GOAL := demo
 
 .venv/.installed: requirements-dev.lock pyproject.toml
@@ -34,6 +34,21 @@ SECONDS ?= 600
 chaos: .venv/.installed  ## random histories and killed writers; SECONDS=600, and SEED=… to repeat one
 	$(BIN)/python -W ignore -m bionicpro_assets_tests.chaos.run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
+# What it is measured against needs packages that the platform doesn't: an environment of its own.
+.venv-bench/.installed: requirements-bench.lock pyproject.toml
+	$(PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+PROSTHESES ?= 30000
+READERS ?= 2000
+SENDERS ?= 1000
+DAYS ?= 0
+ROUNDS ?= 3
+bench: .venv-bench/.installed  ## against what people would otherwise use, into docs/benchmarks.md; PROSTHESES=300000 for the full size
+	.venv-bench/bin/python -W ignore -m bench --prostheses $(PROSTHESES) --readers $(READERS) --senders $(SENDERS) --days $(DAYS) --rounds $(ROUNDS)
+
 lint: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,7 +62,8 @@ lock: .venv/.installed  ## resolve again; hashes, and no index URLs
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --extra kubernetes pyproject.toml -o requirements-kubernetes.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraint requirements.lock --extra bench pyproject.toml -o requirements-bench.lock
 
 clean:  ## the environment, the demo's data, and .env if the demo wrote it
 	@if head -n 1 .env 2>/dev/null | grep -q 'Written by `bionicpro demo`'; then rm .env; fi
-	rm -rf .venv .bionicpro .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .bionicpro .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -45,13 +45,13 @@ def publish_in_sql(clickhouse: ClickHouse, name: str, first: datetime, last: dat
     selected = f"SELECT toDateTime({hours}, 'UTC') AS hour_start, toUInt64(1) AS publication"
     names = ", ".join(part.rsplit(" AS ", 1)[1].strip() for part in _split(ROWS[name]))
     clickhouse.command(
-        f"INSERT INTO {storage} (hour_start, publication, {names}) SELECT hour, publication, {names} FROM ("  # noqa: S608
+        f"INSERT INTO {storage} (hour_start, publication, {names}) SELECT hour, publication, {names} FROM ("
         f"SELECT hour_start AS hour, publication, number, toString(number) AS c, {ROWS[name]} "
         f"FROM ({selected}) AS h CROSS JOIN numbers({chips}) AS n)"
     )
     journal = "table_name, hour_start, publication, source_read_at, started_at, row_count, checksum, run_id"
     clickhouse.command(
-        f"INSERT INTO storage.publications ({journal}) "  # noqa: S608
+        f"INSERT INTO storage.publications ({journal}) "
         f"SELECT '{name}', hour_start, 1, now64(6), now64(6), {chips}, 0, 'bench' FROM ({selected})"
     )
 

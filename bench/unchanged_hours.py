@@ -75,7 +75,7 @@ def main() -> None:
                 expected = 3 if kind == "confirmed" else 0
                 if len(published.unchanged) != expected:
                     raise RuntimeError(f"{len(published.unchanged)} hours were unchanged, and {expected} should be")
-        _, ((stored,),) = clickhouse.rows(f"SELECT count() FROM storage.{NAME.partition('.')[2]}")  # noqa: S608
+        _, ((stored,),) = clickhouse.rows(f"SELECT count() FROM storage.{NAME.partition('.')[2]}")
     medians = {kind: statistics.median(times) for kind, times in seconds.items()}
     for kind, median in medians.items():
         print(f"{kind}: {median:.2f} s for 3 x {rows} rows")  # noqa: T201

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import polars as pl
-from adbc_driver_postgresql import dbapi
 
 from bionicpro_assets.errors import NotGrantedError, SourceError
 from bionicpro_assets.sqlfiles import sql
@@ -51,6 +50,9 @@ class PostgresSource:
         Raises:
             SourceError: The database can't be reached, refuses, or fails while it is read.
         """
+        # Imported where it is used, here and below: it brings all of pyarrow, and the daemon loads this module too.
+        from adbc_driver_postgresql import dbapi
+
         try:
             connection = dbapi.connect(self._url_with_application_name())
         except dbapi.Error as error:
@@ -112,6 +114,8 @@ class Snapshot:
 
     def read(self, query: str, parameters: Sequence[object] | None = None) -> pl.DataFrame:
         """The rows of a query. Column types are those of the query's casts."""
+        from adbc_driver_postgresql import dbapi
+
         try:
             self.cursor.execute(query, parameters)
             return pl.DataFrame(pl.from_arrow(self.cursor.fetch_arrow_table()))

@@ -7,17 +7,17 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import clickhouse_connect
 import polars as pl
-from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
 
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.cluster import SESSION
 from bionicpro_assets.locks import is_locked
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 SETTING = "BIONICPRO_CLICKHOUSE_URL"
 # How long to wait for another process of this platform to let go of the embedded engine.
@@ -125,7 +125,10 @@ class ClickHouse:
             )
 
     @contextmanager
-    def _explained(self) -> Iterator[Client]:
+    def _explained(self) -> Iterator["Client"]:
+        # The driver is imported where it is used: the daemon loads this module too, and never connects.
+        from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
+
         if self._client is None:
             self._client = self._connect()
         try:
@@ -154,7 +157,10 @@ class ClickHouse:
             return ClickHouseError(f"{self.place} can't be reached: {reason}. {advice}", retryable=passing)
         return ClickHouseError(f"{self.place}: {message}.{advice}", retryable=code in RETRYABLE_CODES)
 
-    def _connect(self) -> Client:
+    def _connect(self) -> "Client":
+        import clickhouse_connect
+        from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
+
         url = urlsplit(self._url)
         options: dict[str, Any] = dict(parse_qsl(url.query))
         try:
@@ -176,7 +182,10 @@ class ClickHouse:
         except DriverError as error:
             raise self.explained(error) from error
 
-    def _open_engine(self, folder: str) -> Client:
+    def _open_engine(self, folder: str) -> "Client":
+        import clickhouse_connect
+        from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
+
         deadline = time.monotonic() + self._engine_wait_seconds
         # The engine's own lock. When somebody else holds it, the engine says so on its standard error, and to the
         # caller only that it didn't start. So it is asked first, and the lock is looked at then.

@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import polars as pl
-import pyarrow as pa
-import tenacity
 
 from bionicpro_assets.errors import DataError, PlatformError, PublicationError
 from bionicpro_assets.frames import HourlyFrame, HourlyStream
@@ -107,6 +105,8 @@ def publish(
         PublicationError: ClickHouse stored, or answers, something else than was sent.
         ClickHouseError: ClickHouse can't be reached or refuses.
     """
+    import tenacity
+
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(lambda e: isinstance(e, PlatformError) and e.retryable),
         wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=10),
@@ -239,6 +239,9 @@ def new_publication_number() -> int:
 
 def arrow_stream(rows: pl.DataFrame, batch_size: int) -> Generator[bytes, None, None]:
     """The frame in Arrow's streaming format, a chunk per batch of at most `batch_size` rows."""
+    # Imported where it is used: the daemon loads this module too.
+    import pyarrow as pa
+
     sink = BytesIO()
     # Plain strings instead of views: every ClickHouse reads them. Slice by slice, or it would be a copy of all rows.
     slices = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in rows.iter_slices(batch_size))

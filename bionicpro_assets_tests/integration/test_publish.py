@@ -1,5 +1,6 @@
 """Publication: all at once or not at all, in the order in which the source was read."""
 
+import random
 import threading
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
@@ -109,7 +110,8 @@ def test_a_view_that_answers_something_else_fails_the_publication(clickhouse):
         view.replace(
             "* EXCEPT (publication, written_at)", "* EXCEPT (publication, written_at) REPLACE (7 AS error_count)"
         ),
-        view.replace("argMax(publication, (", "argMin(publication, ("),
+        # The oldest read.
+        view.replace(" DESC", " ASC"),
     ):
         clickhouse.command(view)
         put(clickhouse, {A: [0]}, NOW - timedelta(minutes=1))
@@ -117,6 +119,34 @@ def test_a_view_that_answers_something_else_fails_the_publication(clickhouse):
         with pytest.raises(PublicationError, match="doesn't answer what was published"):
             publish(clickhouse, NAME, hourly({A: [1, 2]}, later(1)), run_id="test", batch_size=10, attempts=1)
         clickhouse.command("TRUNCATE TABLE storage.publications")
+
+
+def test_the_newest_read_is_visible_then_the_newest_attempt_then_the_greatest_number(clickhouse):
+    dice, moments = random.Random(4), [NOW + timedelta(seconds=n) for n in range(3)]
+    journal = [
+        {
+            "hour": int(dice.choice([A, B]).timestamp()),
+            "number": n,
+            "read": dice.choice(moments),
+            "began": dice.choice(moments),
+        }
+        for n in dice.sample(range(1, 1000), 60)
+    ]
+    for row in journal:
+        clickhouse.command(
+            "INSERT INTO storage.hourly_telemetry (hour_start, chip_id, publication) VALUES "
+            f"({row['hour']}, '{row['number']}', {row['number']})"
+        )
+        clickhouse.command(
+            "INSERT INTO storage.publications (table_name, hour_start, publication, source_read_at, started_at) VALUES "
+            f"('{NAME}', {row['hour']}, {row['number']}, '{row['read']:%F %T}', '{row['began']:%F %T}')"
+        )
+    _, rows = clickhouse.rows(f"SELECT toUnixTimestamp(hour_start), chip_id FROM {NAME}")
+    newest: dict = {}
+    for row in sorted(journal, key=lambda row: (row["read"], row["began"], row["number"])):
+        newest[row["hour"]] = str(row["number"])
+    assert dict(rows) == newest
+    assert len(rows) == 2
 
 
 def test_an_hour_without_rows_empties_it(clickhouse):
