@@ -141,7 +141,8 @@ def test_the_engine_makes_the_replicated_tables(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = {table: (path, replica) for table, path, replica in json.loads(done.stdout)}
-    assert found.pop("publications") == ("/clickhouse/tables/one/storage/publications", "01-r1")
+    for everywhere in ("publications", "schema_changes"):
+        assert found.pop(everywhere) == (f"/clickhouse/tables/one/storage/{everywhere}", "01-r1")
     assert found == {
         f"{table}_local": (f"/clickhouse/tables/one/01/storage/{table}", "r1")
         for table in (name.partition(".")[2] for name in SHARDED_BY)
