@@ -23,4 +23,4 @@ clickhouse() {
         --data-binary "$1" "http://127.0.0.1:${STACK_CLICKHOUSE_PORT:-8123}/"
 }
 
-databases="DATABASE storage, DATABASE staging, DATABASE reports"
+databases="DATABASE storage, DATABASE staging, DATABASE quarantine, DATABASE reports"

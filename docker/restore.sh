@@ -10,7 +10,7 @@ finish_runs
 docker compose stop proxy dagster_webserver dagster_webserver_viewers code metrics
 docker compose cp "backups/$name/clickhouse" "clickhouse:/backups/$name"
 docker compose exec -T clickhouse chown -R "$(docker compose exec -T clickhouse stat -c %u /var/lib/clickhouse | tr -d '\r')" "/backups/$name"
-for database in reports staging storage; do
+for database in reports quarantine staging storage; do
     clickhouse "DROP DATABASE IF EXISTS $database SYNC"
 done
 clickhouse "RESTORE $databases FROM File('$name')"

@@ -5,6 +5,7 @@ The rules, for ClickHouse and PostgreSQL alike:
 * Files are applied in the order of their names, and what was applied is recorded in the database.
 * A file that begins with CREATE OR REPLACE (a view, a function) is applied every time: whatever was done to it by hand
   is undone, and a view gets the columns that its tables have now. It is recorded when its wording has changed.
+  The same goes for one that makes a database or a schema.
 * Every other file is applied once, and must not change afterwards: a change to a table is a new file. It must be safe
   to apply again all the same: a crash may come between it and its record.
 * A line `-- breaking` in a file says that versions of the platform that don't know it must not work on the tables.
@@ -20,6 +21,8 @@ from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.sqlfiles import scripts
 
 VERSION = version("bionicpro-assets")
+
+REPEATABLE = ("CREATE OR REPLACE ", "CREATE DATABASE IF NOT EXISTS ", "CREATE SCHEMA IF NOT EXISTS ")
 
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 _BREAKING = re.compile(r"^\s*-- breaking\s*$", re.MULTILINE)
@@ -55,7 +58,7 @@ class Change:
             file,
             text,
             hashlib.sha256(statements.encode()).hexdigest(),
-            statements.startswith("CREATE OR REPLACE"),
+            statements.startswith(REPEATABLE),
             bool(_BREAKING.search(text)),
             target[1] if target else None,
         )
