@@ -11,7 +11,7 @@ from bionicpro_assets.hours import describe_ranges
 from bionicpro_assets.report.charts import draw
 from bionicpro_assets.report.facts import DayFacts, Facts, Unit
 from bionicpro_assets.report.language import Language, language
-from bionicpro_assets.report.measures import Measures, together
+from bionicpro_assets.report.measures import together
 from bionicpro_assets.report.sections import charts, day_label
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -46,7 +46,7 @@ def render(facts: Facts, code: str) -> str:
                 "page.one_day" if one_day else "page.period", first=lang.day(period.first), last=lang.day(period.last)
             ),
             made=lang("page.made", at=f"{lang.day(made.date())} {made:%H:%M}", zone=period.zone),
-            tiles=_tiles(facts.total, len(facts.days), lang),
+            tiles=_tiles(facts, lang),
             last_day=lang("tile.last_day", day=day_label(facts, last_day, lang)),
             last_tiles=() if facts.user or one_day else _last_day_tiles(facts, last, lang),
             charts=[
@@ -77,8 +77,11 @@ def _template() -> Any:
     return environment.get_template("page.html.j2")
 
 
-def _tiles(total: Measures, days: int, lang: Language) -> list[Tile]:
+def _tiles(facts: Facts, lang: Language) -> list[Tile]:
     """The period in numbers."""
+    total, days = facts.total, len(facts.days)
+    # Of several prostheses, a day can have more than 24 hours.
+    per_day = "hours_per_day" if facts.user and len(facts.units) == 1 else "hours_per_day_many"
     of_movements = lang(
         "tile.of_movements", successful=lang.number(total.successful), movements=lang.number(total.movements)
     )
@@ -94,7 +97,7 @@ def _tiles(total: Measures, days: int, lang: Language) -> list[Tile]:
         Tile(
             lang("tile.wear"),
             lang.number(total.hours),
-            lang("tile.hours_per_day", number=lang.number(total.hours / days, 1)),
+            lang(f"tile.{per_day}", number=lang.number(total.hours / days, 1)),
         ),
         Tile(lang("tile.battery"), lang.measure("percent", total.battery), lowest),
         Tile(
