@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo up test test-slow test-browser test-docker chaos bench lint format lock clean
+.PHONY: demo up test test-slow test-browser e2e-compose chaos bench lint format lock clean
 .DEFAULT_GOAL := demo
 
 .venv/.installed: requirements-dev.lock pyproject.toml
@@ -27,7 +27,7 @@ test-slow: .venv/.installed  ## killed processes and power cuts under `bionicpro
 test-browser: .venv/.installed  ## the web UI in Chromium, which must be installed
 	$(BIN)/pytest -m browser
 
-test-docker: .venv/.installed  ## docker-compose.yml on a real Docker engine, about 30 minutes
+e2e-compose: .venv/.installed  ## docker-compose.yml on a real Docker engine, about 30 minutes
 	$(BIN)/pytest -m docker -s
 
 SECONDS ?= 600

@@ -1,6 +1,6 @@
 """The stack of docker-compose.yml on a real Docker engine: from a cold start to what a bad day does to it.
 
-    make test-docker
+    make e2e-compose
 
 The tests are one story and run in this order. On a machine that can't fetch the images of ClickHouse and nginx,
 stand-ins take their place (stand_ins/); what they can't show is said there.
