@@ -130,10 +130,10 @@ def test_the_table_of_settings_is_the_settings_object():
 def test_every_command_that_is_named_exists(document):
     text = document.read_text(encoding="utf-8")
     commands = set(get_command(app).commands)
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = re.findall(r"[`/]bionicpro(?: --env-file \S+)? ([a-z]+)", text)
     assert set(named) <= commands
-    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, re.MULTILINE)) <= targets
     if document.name == "README.md":
         assert set(named) | {"demo"} == commands
 
