@@ -62,7 +62,7 @@ lock: .venv/.installed  ## resolve again; hashes, and no index URLs
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --extra kubernetes pyproject.toml -o requirements-kubernetes.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade --quiet --extra dev pyproject.toml -o requirements-dev.lock
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --constraint requirements.lock --extra bench pyproject.toml -o requirements-bench.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --no-annotate --constraint requirements.lock --extra bench pyproject.toml -o requirements-bench.lock
 
 clean:  ## the environment, the demo's data, and .env if the demo wrote it
 	@if head -n 1 .env 2>/dev/null | grep -q 'Written by `bionicpro demo`'; then rm .env; fi
