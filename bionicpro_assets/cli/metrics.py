@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from bionicpro_assets.cli.console import console
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs.metric_facts import dagster_sources
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError
 from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.metrics import families
@@ -27,7 +27,7 @@ def run_metrics(host: str, port: int, seconds: float, *, once: bool) -> None:
     """Print the metrics once, or answer scrapes until the process is told to stop.
 
     Raises:
-        PlatformError: The settings are wrong, the port is taken; with `once`, a source couldn't be read.
+        AnswerError: The settings are wrong, the port is taken; with `once`, a source couldn't be read.
     """
     settings = Settings.load()
     with dagster_instance(settings) as instance:
@@ -36,7 +36,7 @@ def run_metrics(host: str, port: int, seconds: float, *, once: bool) -> None:
         if once:
             sys.stdout.write(generate_latest(registry).decode())
             if collector.failing:
-                raise PlatformError(f"Not all could be read: {', '.join(collector.failing)}.")
+                raise AnswerError(f"Not all could be read: {', '.join(collector.failing)}.")
             return
         server = MetricsServer(registry, host, port)
         with _stopped_by_signals(server):
