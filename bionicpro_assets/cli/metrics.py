@@ -27,7 +27,8 @@ def run_metrics(host: str, port: int, seconds: float, *, once: bool) -> None:
     """Print the metrics once, or answer scrapes until the process is told to stop.
 
     Raises:
-        AnswerError: The settings are wrong, the port is taken; with `once`, a source couldn't be read.
+        AnswerError: With `once`, a source couldn't be read; the metrics of the others are printed.
+        PlatformError: The settings are wrong, or the port is taken.
     """
     settings = Settings.load()
     with dagster_instance(settings) as instance:
