@@ -8,8 +8,8 @@ from rich.progress import track
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.compare import KINDS, MART, Comparison, Difference, common_columns, compare_marts, days_of
+from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.errors import AnswerError, PlatformError
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 
 ROWS_SHOWN = 20
@@ -23,7 +23,7 @@ def run_compare(other: str, first: str | None, last: str | None, *, as_json: boo
         PlatformError: They can't be compared.
     """
     settings = Settings.load()
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
+    with clickhouse_of(settings) as clickhouse:
         common_columns(clickhouse, other)
         found = days_of(clickhouse, other)
         if found is None:

@@ -10,10 +10,9 @@ from pathlib import Path
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.cli.materialize import load_hours
 from bionicpro_assets.cli.query import ask
+from bionicpro_assets.databases import clickhouse_of, crm_of
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import floor_hour, hour_range
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.demo import Fleet, demo_databases, is_refitted, refit, write_env_file
@@ -40,7 +39,7 @@ def run_demo(home: Path, fleet: Fleet) -> None:
         env_file = write_env_file(values, home)
         os.environ["BIONICPRO_ENV_FILE"] = str(env_file)
         settings = Settings.load()
-        with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
+        with clickhouse_of(settings) as clickhouse:
             apply_clickhouse_schema(clickhouse)
         load_story(settings, hour_range(settings.partitions_start, floor_hour(datetime.now(UTC))))
     show_mart(settings)
@@ -61,7 +60,7 @@ def run_demo(home: Path, fleet: Fleet) -> None:
 
 def load_story(settings: Settings, hours: Sequence[datetime]) -> None:
     """Load the hours. The first time a chip is refitted on the way, so that there is a history to see."""
-    crm = PostgresSource("crm_db", settings.secret("BIONICPRO_CRM_DB_URL"), "BIONICPRO_CRM_DB_URL")
+    crm = crm_of(settings)
     before, after = hours[:-2], hours[-2:]
     if before and not is_refitted(crm):
         # Without the newest hours it isn't fresh, and the checks are right to say so; the load after it is.
@@ -73,7 +72,7 @@ def load_story(settings: Settings, hours: Sequence[datetime]) -> None:
 
 def show_mart(settings: Settings) -> None:
     """Print a sample of the mart, the two monitoring queries, and what the demo has for history and quarantine."""
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
+    with clickhouse_of(settings) as clickhouse:
         for title, name in (
             ("reports.user_prosthesis_stats, the newest rows", "demo_sample"),
             ("Today, by patient", "monitor_today_by_user"),

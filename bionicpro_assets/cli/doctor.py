@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bionicpro_assets.alerts.setup import channels_of
 from bionicpro_assets.cli.console import console
+from bionicpro_assets.databases import clickhouse_of, crm_of, telemetry_of
 from bionicpro_assets.doctor.finding import Finding, looked_at
 from bionicpro_assets.doctor.mart import SUBJECT as CLICKHOUSE
 from bionicpro_assets.doctor.mart import examine_clickhouse
@@ -18,9 +19,7 @@ from bionicpro_assets.doctor.orchestration import SUBJECT as DAGSTER
 from bionicpro_assets.doctor.orchestration import examine_dagster
 from bionicpro_assets.doctor.sources import examine_crm, examine_telemetry
 from bionicpro_assets.errors import AnswerError, SettingsError
-from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.instance import dagster_instance
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
 
@@ -58,16 +57,12 @@ def findings_of(now: datetime) -> Iterator[Finding]:
         yield from (Finding("settings", "problem", problem) for problem in error.problems)
         return
     yield Finding("settings", "ok", "All settings are valid.")
-    crm = PostgresSource("crm_db", settings.secret("BIONICPRO_CRM_DB_URL"), "BIONICPRO_CRM_DB_URL")
-    telemetry = PostgresSource(
-        "telemetry_db", settings.secret("BIONICPRO_TELEMETRY_DB_URL"), "BIONICPRO_TELEMETRY_DB_URL"
-    )
+    crm = crm_of(settings)
+    telemetry = telemetry_of(settings)
     with sources_running(settings):
         yield from looked_at(crm.name, lambda: examine_crm(crm, settings))
         yield from looked_at(telemetry.name, lambda: examine_telemetry(telemetry, settings))
-    with ClickHouse(
-        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster, engine_wait_seconds=5
-    ) as clickhouse:
+    with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
         yield from looked_at(CLICKHOUSE, lambda: examine_clickhouse(clickhouse, settings, now))
     with dagster_instance(settings) as instance:
         yield from looked_at(DAGSTER, lambda: examine_dagster(instance, settings, now))

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from bionicpro_assets.cli.console import console
+from bionicpro_assets.databases import clickhouse_of, crm_of, telemetry_of
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.extract.postgres import PostgresSource
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.access import apply_clickhouse_roles
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
@@ -30,21 +29,17 @@ def run_init(targets: Sequence[str]) -> None:
         for target in targets or TARGETS:
             match target:
                 case "crm":
-                    applied = apply_postgres_schema(_source(settings, "crm_db", "BIONICPRO_CRM_DB_URL"), "crm")
+                    applied = apply_postgres_schema(crm_of(settings), "crm")
                 case "telemetry":
-                    source = _source(settings, "telemetry_db", "BIONICPRO_TELEMETRY_DB_URL")
+                    source = telemetry_of(settings)
                     applied = apply_postgres_schema(source, "telemetry")
                 case "roles":
-                    with ClickHouse(
-                        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster
-                    ) as clickhouse:
+                    with clickhouse_of(settings) as clickhouse:
                         applied = apply_clickhouse_roles(clickhouse)
                     console.print(f"roles: {len(applied)} files of sql/clickhouse/roles and views of reports applied.")
                     continue
                 case _:
-                    with ClickHouse(
-                        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster
-                    ) as clickhouse:
+                    with clickhouse_of(settings) as clickhouse:
                         applied = apply_clickhouse_schema(clickhouse)
             console.print(f"{target}: {_files(applied)} of sql/{target}/schema applied.")
 
@@ -57,7 +52,3 @@ def _files(applied: Sequence[str]) -> str:
             return f"{applied[0]}"
         case many:
             return f"{many} files"
-
-
-def _source(settings: Settings, name: str, setting: str) -> PostgresSource:
-    return PostgresSource(name, settings.secret(setting), setting)

@@ -19,10 +19,10 @@ from rich.progress import (
 )
 
 from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.hours import describe
 from bionicpro_assets.instance import dagster_instance, run_job
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.period import period
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
@@ -68,7 +68,7 @@ def run_materialize(
             "hours. They stay with them until they are corrected again."
         )
         load_hours(settings, hours, {"wearers_as_of_now": True, "chips": list(chips)})
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
+    with clickhouse_of(settings) as clickhouse:
         span = {"first": int(hours[0].timestamp()), "last": int(hours[-1].timestamp())}
         names, corrected = clickhouse.rows(sql("clickhouse/queries/corrected_wearers.sql"), span)
     console.print(f"In these hours {len(corrected)} rows have another wearer than was known before.")

@@ -10,11 +10,11 @@ import dagster as dg
 from prometheus_client import generate_latest
 
 from bionicpro_assets.cli.console import console
+from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs.metric_facts import dagster_sources
 from bionicpro_assets.errors import AnswerError
 from bionicpro_assets.instance import dagster_instance
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.metrics import families
 from bionicpro_assets.metrics.collector import PlatformCollector, Read, registry_of
 from bionicpro_assets.metrics.families import Sample
@@ -51,12 +51,11 @@ def sources_of(settings: Settings, instance: dg.DagsterInstance) -> dict[str, Re
     The embedded engine can't: it serves one process at a time, and a run must find it free.
     """
     sources = dict(dagster_sources(instance, build_definitions(settings).get_repository_def()))
-    url = settings.secret("BIONICPRO_CLICKHOUSE_URL")
-    if not url.startswith("chdb:"):
+    if not settings.secret("BIONICPRO_CLICKHOUSE_URL").startswith("chdb:"):
 
         def journal() -> list[Sample]:
             # A connection a scrape: one that broke would have to be noticed, and opening one costs milliseconds.
-            with ClickHouse(url, cluster=settings.clickhouse_cluster) as clickhouse:
+            with clickhouse_of(settings) as clickhouse:
                 return list(journal_metrics(clickhouse))
 
         sources[families.JOURNAL] = journal

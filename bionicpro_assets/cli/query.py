@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 
@@ -11,7 +12,7 @@ from bionicpro_assets.settings import Settings
 def run_query(statement: str, *, as_json: bool) -> None:
     """Print the rows of a query that may only read."""
     settings = Settings.load()
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
+    with clickhouse_of(settings) as clickhouse:
         columns, rows = ask(clickhouse, statement, settings)
     if as_json:
         for row in rows:

@@ -5,8 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bionicpro_assets.cli.console import console
+from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.report.facts import read_facts
 from bionicpro_assets.report.files import file_name, write_page
 from bionicpro_assets.report.page import render
@@ -47,7 +47,7 @@ def run_report(
     days = DAYS_OF_A_FLEET if fleet else DAYS_OF_A_PATIENT
     zone, start = settings.report_timezone, settings.partitions_start
     about = period(first, last, zone=zone, start=start, now=now, default_days=days)
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL")) as clickhouse:
+    with clickhouse_of(settings) as clickhouse:
         facts = read_facts(clickhouse, about, start=start, now=now, user=user or "")
     page = render(facts, lang)
     if out == STDOUT:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.hours import describe, parse_hour
@@ -58,9 +59,7 @@ def run_status(now: datetime, *, as_json: bool) -> None:
     with dagster_instance(settings) as instance:
         assets, runs = _assets(instance), _runs(instance)
     unknown = None
-    with ClickHouse(
-        settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster, engine_wait_seconds=5
-    ) as clickhouse:
+    with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
         try:
             published = _published(clickhouse)
         except ClickHouseError as error:

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from bionicpro_assets.cli.console import console
 from bionicpro_assets.cli.guard import guard
+from bionicpro_assets.databases import clickhouse_of, telemetry_of
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.instance import PROJECT, dagster_home
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.demo import Fleet, append_telemetry, demo_databases, write_env_file
@@ -41,7 +40,7 @@ def run_up(port: int) -> None:
     with ExitStack() as stack:
         settings = _settings(stack)
         stack.enter_context(sources_running(settings))
-        with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
+        with clickhouse_of(settings) as clickhouse:
             apply_clickhouse_schema(clickhouse)
         stack.enter_context(_demo_telemetry(settings, stopping))
         home, workspace = dagster_home(settings), ["--workspace", str(PROJECT / "workspace.yaml")]
@@ -139,7 +138,7 @@ def _wait_for(url: str, services: list[Service], stopping: threading.Event) -> N
 @contextmanager
 def _demo_telemetry(settings: Settings, stopping: threading.Event) -> Iterator[None]:
     """Where the telemetry is the demo's, prostheses go on sending while this lasts."""
-    source = PostgresSource("telemetry_db", settings.secret("BIONICPRO_TELEMETRY_DB_URL"), "BIONICPRO_TELEMETRY_DB_URL")
+    source = telemetry_of(settings)
     fleet = Fleet.read(settings.home) if settings.embedded_postgres else None
     if fleet is None:
         yield

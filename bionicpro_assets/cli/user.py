@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bionicpro_assets.cli.console import console
+from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.access import Role, put_user
 
@@ -20,6 +20,6 @@ def run_user(name: str, role: Role, password_file: Path) -> None:
         password = password_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PlatformError(f"{password_file} can't be read: {getattr(error, 'strerror', None) or error}.") from None
-    with ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse:
+    with clickhouse_of(settings) as clickhouse:
         put_user(clickhouse, name, role, password)
     console.print(f"{name} has the role bionicpro_{role}, and the password of {password_file}.", highlight=False)

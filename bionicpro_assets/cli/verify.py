@@ -4,11 +4,10 @@ import json
 from datetime import datetime
 
 from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.databases import clickhouse_of, crm_of, telemetry_of
 from bionicpro_assets.defs.keys import MART, table_name
 from bionicpro_assets.errors import AnswerError
-from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import HOUR, describe, floor_hour
-from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.period import period
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
@@ -28,11 +27,11 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
     hours = period(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
     with (
         sources_running(settings),
-        ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster) as clickhouse,
+        clickhouse_of(settings) as clickhouse,
     ):
         found = verify(
-            PostgresSource("crm_db", settings.secret("BIONICPRO_CRM_DB_URL"), "BIONICPRO_CRM_DB_URL"),
-            PostgresSource("telemetry_db", settings.secret("BIONICPRO_TELEMETRY_DB_URL"), "BIONICPRO_TELEMETRY_DB_URL"),
+            crm_of(settings),
+            telemetry_of(settings),
             clickhouse,
             table_name(MART),
             hours,
