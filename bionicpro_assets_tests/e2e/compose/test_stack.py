@@ -108,6 +108,25 @@ def test_metrics_are_answered_on_loopback_from_every_source(stack):
     assert time.time() - found["bionicpro_daemon_heartbeat_timestamp_seconds", "scheduler"] < 120
 
 
+def test_the_fleets_page_of_a_day_is_behind_both_doors(stack):
+    noon = floor_hour(datetime.now(UTC)).replace(hour=12) - timedelta(days=1)
+    yesterday = noon.date()
+    # The demo begins six hours ago.
+    stack.compose("exec", "--no-TTY", "telemetry_db", "psql", "-qtX", "-U", "postgres", "-d", "telemetry_db", "-c",
+                  f"SELECT demo.append_raw_telemetry(1, 30, '{noon}', '{noon + timedelta(hours=1)}')")  # fmt: skip
+    for run in (stack.launch(noon, noon), stack.launch_day(yesterday)):
+        assert wait_for("the run's end", lambda run=run: ended(stack, run), seconds=240) == "SUCCESS"
+    newest = stack.door("operator", "/fleet/")
+    assert (newest.status, newest.headers.get_content_type()) == (200, "text/html")
+    assert b"<svg" in newest.body
+    assert stack.door("operator", f"/fleet/fleet-{yesterday}-en.html").body == newest.body
+    assert stack.door("viewer", "/fleet/", port=3001).body == newest.body
+    assert 'lang="ru"' in stack.door("viewer", f"/fleet/fleet-{yesterday}-ru.html", port=3001).body.decode()
+    assert stack.door("operator", "/fleet/fleet-1999-01-01-en.html").status == 404
+    assert {stack.door(None, f"/fleet/{name}", port=port).status
+            for port in (3000, 3001) for name in ("", f"fleet-{yesterday}-en.html")} == {401}  # fmt: skip
+
+
 def test_a_viewer_sees_everything_and_changes_nothing(stack):
     seen = stack.door("viewer", "/graphql", port=3001, query="{ schedulesOrError(repositorySelector: {repositoryName: "
                       '"__repository__", repositoryLocationName: "bionicpro_assets"}) { __typename } }')  # fmt: skip
