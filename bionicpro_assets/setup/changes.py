@@ -15,12 +15,12 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 
+from bionicpro_assets import __version__
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.sqlfiles import scripts
 
-VERSION = version("bionicpro-assets")
+VERSION = __version__
 
 REPEATABLE = ("CREATE OR REPLACE ", "CREATE DATABASE IF NOT EXISTS ", "CREATE SCHEMA IF NOT EXISTS ")
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bionicpro_assets import __version__
 from bionicpro_assets.settings import PLACEHOLDER, Settings, secret_file_names, setting_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,3 +175,10 @@ def test_what_the_set_up_leaves_to_people_is_refused_until_they_did_it():
 def test_no_secret_is_versioned_or_gets_into_the_image():
     assert "/config/" in (ROOT / ".gitignore").read_text().splitlines()
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
+
+
+def test_the_package_needs_no_installation():
+    # The image has its files, and no metadata of it.
+    readers = [f.name for f in (ROOT / "bionicpro_assets").rglob("*.py") if "importlib.metadata" in f.read_text()]
+    assert readers == []
+    assert SERVICES["code"]["image"] == f"${{STACK_IMAGE:-bionicpro-assets:{__version__}}}"

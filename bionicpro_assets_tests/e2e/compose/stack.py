@@ -13,13 +13,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from email.message import Message
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-from bionicpro_assets.defs.keys import JOB
+from bionicpro_assets.days import day_key
+from bionicpro_assets.defs.keys import DAILY_JOB, JOB
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG
 
@@ -117,7 +118,12 @@ class Stack:
         return done.stdout + done.stderr
 
     def up(self) -> None:
-        self.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+        try:
+            self.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+        except StackError as error:
+            bad = [s for s, c in self.services().items() if c["ExitCode"] or c["Health"] == "unhealthy"]
+            logs = self.compose("logs", "--no-color", "--tail", "20", *bad, check=False) if bad else ""
+            raise StackError(f"{error}\n{logs}") from None
 
     def script(self, name: str, *arguments: str) -> str:
         """One of the scripts in docker/, which find the overrides by Compose's own variables."""
@@ -176,11 +182,18 @@ class Stack:
 
     def launch(self, first: datetime, last: datetime) -> str:
         """A run of the job over the hours; its number."""
-        tags = {RANGE_START_TAG: partition_key(first), RANGE_END_TAG: partition_key(last)}
+        return self._launch(JOB, partition_key(first), partition_key(last))
+
+    def launch_day(self, day: date) -> str:
+        """A run of the day's job; its number."""
+        return self._launch(DAILY_JOB, day_key(day), day_key(day))
+
+    def _launch(self, job: str, first: str, last: str) -> str:
+        tags = {RANGE_START_TAG: first, RANGE_END_TAG: last}
         selector = {
             "repositoryLocationName": "bionicpro_assets",
             "repositoryName": "__repository__",
-            "jobName": JOB,
+            "jobName": job,
         }
         params = {
             "selector": selector,

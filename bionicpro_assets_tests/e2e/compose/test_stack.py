@@ -108,6 +108,30 @@ def test_metrics_are_answered_on_loopback_from_every_source(stack):
     assert time.time() - found["bionicpro_daemon_heartbeat_timestamp_seconds", "scheduler"] < 120
 
 
+def test_the_fleets_page_of_a_day_is_behind_both_doors(stack):
+    noon = floor_hour(datetime.now(UTC)).replace(hour=12) - timedelta(days=1)
+    yesterday = noon.date()
+    # Not found until there is one; a stack that was started by night may have it already.
+    assert stack.door("operator", "/fleet/").status in (200, 404)
+    # The demo begins six hours ago.
+    stack.compose("exec", "--no-TTY", "telemetry_db", "psql", "-qtX", "-U", "postgres", "-d", "telemetry_db", "-c",
+                  f"SELECT demo.append_raw_telemetry(1, 30, '{noon}', '{noon + timedelta(hours=1)}')")  # fmt: skip
+    loaded = stack.launch(noon, noon)
+    assert wait_for("the hour's end", lambda: ended(stack, loaded), seconds=240) == "SUCCESS"
+    told = stack.launch_day(yesterday)
+    assert wait_for("the day's end", lambda: ended(stack, told), seconds=240) == "SUCCESS"
+    newest = stack.door("operator", "/fleet/")
+    assert (newest.status, newest.headers.get_content_type()) == (200, "text/html")
+    assert b"<svg" in newest.body
+    assert stack.door("operator", f"/fleet/fleet-{yesterday}-en.html").body == newest.body
+    assert stack.door("operator", "/fleet").body == newest.body
+    assert stack.door("viewer", "/fleet/", port=3001).body == newest.body
+    assert 'lang="ru"' in stack.door("viewer", f"/fleet/fleet-{yesterday}-ru.html", port=3001).body.decode()
+    assert stack.door("operator", "/fleet/fleet-1999-01-01-en.html").status == 404
+    assert {stack.door(None, f"/fleet/{name}", port=port).status
+            for port in (3000, 3001) for name in ("", f"fleet-{yesterday}-en.html")} == {401}  # fmt: skip
+
+
 def test_a_viewer_sees_everything_and_changes_nothing(stack):
     seen = stack.door("viewer", "/graphql", port=3001, query="{ schedulesOrError(repositorySelector: {repositoryName: "
                       '"__repository__", repositoryLocationName: "bionicpro_assets"}) { __typename } }')  # fmt: skip
@@ -137,7 +161,7 @@ def test_every_page_carries_the_security_headers(stack):
 def test_only_loopback_is_listened_on(stack):
     ports = docker("ps", "--format", "{{.Ports}}", "--filter", "label=com.docker.compose.project=bionicpro")
     published = [p.strip() for line in ports.splitlines() for p in line.split(",") if "->" in p]
-    assert len(published) == 3
+    assert len(published) == 4
     assert all(p.startswith("127.0.0.1:") for p in published), published
 
 
