@@ -1,0 +1,75 @@
+"""A long backfill through the real job, as Dagster runs it: time, memory, and what its storage keeps of it.
+
+    python -W ignore -m bench.backfill --prostheses 100 --hours 8760
+    python -W ignore -m bench.backfill --prostheses 2000 --hours 30
+    python -W ignore -m bench.backfill --prostheses 2000 --hours 720
+
+The runs are those of a backfill over the whole range, one after another in this process; memory is the most that this
+process held, with the embedded ClickHouse in it and without PostgreSQL.
+"""
+
+import argparse
+import os
+import resource
+import time
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+from bench.sources import databases, fill, window, work_folder
+
+
+def main() -> None:
+    """Fill the sources, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prostheses", type=int, default=100)
+    parser.add_argument("--hours", type=int, default=720)
+    arguments = parser.parse_args()
+    hours = window(arguments.hours)
+    with work_folder() as folder, databases(folder) as sources:
+        fill(sources, arguments.prostheses, hours)
+        os.environ |= {
+            "BIONICPRO_CRM_DB_URL": sources.crm.url,
+            "BIONICPRO_TELEMETRY_DB_URL": sources.telemetry.url,
+            "BIONICPRO_CLICKHOUSE_URL": f"chdb://{folder}/clickhouse",
+            "BIONICPRO_HOME": str(folder / "home"),
+            "BIONICPRO_ROLLUP": "external",
+            "BIONICPRO_PARTITIONS_START": f"{hours[0]:%Y-%m-%dT%H:%M}",
+        }
+        os.chdir(folder)
+        backfill(hours, folder)
+
+
+def backfill(hours: list[datetime], folder: Path) -> None:
+    """Run the job over all hours, and print what it took."""
+    from bionicpro_assets.databases import clickhouse_of
+    from bionicpro_assets.defs import keys
+    from bionicpro_assets.instance import dagster_instance, run_job
+    from bionicpro_assets.settings import Settings
+    from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+
+    settings = Settings.load()
+    with clickhouse_of(settings) as clickhouse:
+        apply_clickhouse_schema(clickhouse)
+    with dagster_instance(settings) as instance:
+        began, processor = time.monotonic(), time.process_time()
+        runs = range(0, len(hours), settings.hours_per_run)
+        for i in runs:
+            outcome = run_job(settings, instance, hours[i : i + settings.hours_per_run], str(uuid.uuid4()))
+            if outcome.failures:
+                raise SystemExit("\n".join(outcome.failures))
+        seconds, processor = time.monotonic() - began, time.process_time() - processor
+        there = {key: len(instance.get_materialized_partitions(key)) for key in keys.PUBLISHED}
+    if set(there.values()) != {len(hours)}:
+        raise SystemExit(f"Not every partition is materialised: {there}")
+    kept = sum(f.stat().st_size for f in (folder / "home").rglob("*") if f.is_file())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(  # noqa: T201
+        f"{len(hours)} hours in {len(runs)} runs: {seconds:.0f} s by the clock, {processor:.0f} s of the processor, "
+        f"{peak / 1e6:.0f} MB at most; every partition of {len(there)} assets materialised; Dagster keeps "
+        f"{kept / 1e6:.0f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()
