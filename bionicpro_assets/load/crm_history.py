@@ -13,7 +13,7 @@ from bionicpro_assets.hours import HOUR, in_parts
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.sqlfiles import sql
-from bionicpro_assets.transform.crm_history import CLAIM, CrmAnswer, Remembered, attribute, state
+from bionicpro_assets.transform.crm_history import CLAIM, CrmAnswer, Remembered, attribute, known_timelines, state
 from bionicpro_assets.transform.ownership import CLAIMS, STATED
 
 CRM_EXTRACT = "staging.crm_customer_prosthesis"
@@ -67,11 +67,15 @@ def crm_parts(
     """
     answer = extract_crm(source)
     known = _claimed(clickhouse, answer, hours)
+    intervals = known_timelines(answer, known)
     # A row is twice as wide as one of the other tables.
     rows = dict.fromkeys(hours, 2 * max(answer.rows.height, known.claims.height))
     for part in [list(hours)] if most_rows is None else in_parts(hours, rows, most_rows):
         there = replace(known, stated=_stated(clickhouse, part))
-        yield state(answer, there, part, chips) if as_of_now else attribute(answer, there, part)
+        if as_of_now:
+            yield state(answer, there, part, chips, intervals)
+        else:
+            yield attribute(answer, there, part, intervals)
 
 
 def remembered(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[datetime]) -> Remembered:

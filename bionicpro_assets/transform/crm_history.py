@@ -89,20 +89,38 @@ def claims_of(answer: CrmAnswer) -> pl.DataFrame:
     )
 
 
-def attribute(answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime]) -> HourlyFrame:
+def known_timelines(answer: CrmAnswer, remembered: Remembered) -> pl.DataFrame:
+    """Who wore which chip from when to when, by all claims, as `ownership.timelines` has it; the same for all hours."""
+    claims = pl.concat([claims_of(answer), remembered.claims.select(CLAIMS.names())])
+    return timelines(claims, units=answer.rows, read_at=answer.read_at)
+
+
+def attribute(
+    answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime], intervals: pl.DataFrame | None = None
+) -> HourlyFrame:
     """The extract of the hours: a row for every prosthesis that the CRM names now, or is known to have named.
 
     A person's columns are those of now wherever the CRM still knows the person; those of a prosthesis are those of now
     if it still has the same wearer and chip.
+
+    Args:
+        answer: What the CRM says now.
+        remembered: What earlier extracts know.
+        hours: UTC hours.
+        intervals: What `known_timelines` gives, where it was asked already.
     """
-    rows = _known(answer, remembered, hours)
+    rows = _known(answer, remembered, hours, known_timelines(answer, remembered) if intervals is None else intervals)
     rows = _overruled(rows, _contested(rows, answer, hours))
     rows = _overruled(rows, _refreshed(remembered.stated, answer.rows))
     return _extract(rows, answer, hours)
 
 
 def state(
-    answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime], chips: Collection[str] = ()
+    answer: CrmAnswer,
+    remembered: Remembered,
+    hours: Sequence[datetime],
+    chips: Collection[str] = (),
+    intervals: pl.DataFrame | None = None,
 ) -> HourlyFrame:
     """The extract of the hours as an operator states it: the wearers that the CRM names now hold, whatever it said.
 
@@ -117,18 +135,18 @@ def state(
         if lacking := sorted(set(chips) - set(named["chip_id"])):
             raise DataError(f"The CRM names no one wearer of {', '.join(lacking)}; correct it there first.")
     decided = _each_hour(hours, named).with_columns(ownership=pl.lit(STATED), **UNDATED)
-    rows = attribute(answer, remembered, hours).rows.filter(pl.col("ownership") != NO_CHIP)
+    rows = attribute(answer, remembered, hours, intervals).rows.filter(pl.col("ownership") != NO_CHIP)
     return _extract(_overruled(rows, decided), answer, hours)
 
 
-def _known(answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime]) -> pl.DataFrame:
-    """Who wore which chip in the hours, by all claims; a row for every chip and hour of which anything is known."""
+def _known(
+    answer: CrmAnswer, remembered: Remembered, hours: Sequence[datetime], intervals: pl.DataFrame
+) -> pl.DataFrame:
+    """Who wore which chip in the hours; a row for every chip and hour of which anything is known."""
     now = answer.rows
-    claims_now = claims_of(answer)
-    claims = pl.concat([claims_now, remembered.claims.select(CLAIMS.names())])
-    worn = wearers(timelines(claims, units=now, read_at=answer.read_at), hours)
+    worn = wearers(intervals, hours)
     described = now.filter(pl.col("chip_id").is_not_null()).with_columns(described=pl.lit(True))
-    if claims_now.height < described.height:
+    if described["chip_id"].n_unique() < described.height:
         # A view that shows a prosthesis twice must not double its hours.
         described = described.unique(CLAIM, keep="first", maintain_order=True)
     columns = ["hour_start", *now.columns, *VERDICT]
