@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -44,8 +45,11 @@ class PostgresSource:
         return f"{self.name} ({at}{port}{parts.path})"
 
     @contextmanager
-    def snapshot(self) -> Iterator["Snapshot"]:
+    def snapshot(self, of: "Snapshot | None" = None) -> Iterator["Snapshot"]:
         """A read-only REPEATABLE READ transaction: every read in it sees the database at one instant.
+
+        Args:
+            of: A snapshot that is open: this one, on a connection of its own, sees just what that one sees.
 
         Raises:
             SourceError: The database can't be reached, refuses, or fails while it is read.
@@ -61,9 +65,14 @@ class PostgresSource:
             try:
                 for statement in sql("postgres/read_transaction.sql").split(";"):
                     cursor.execute(statement)
-                # The first query takes the snapshot; the clock is read by that query.
-                cursor.execute("SELECT clock_timestamp()")
-                read_at = cursor.fetchone()[0]
+                if of is None:
+                    # The first query takes the snapshot; the clock is read by that query.
+                    cursor.execute("SELECT clock_timestamp()")
+                    read_at = cursor.fetchone()[0]
+                else:
+                    # A name that the server made, of digits and dashes; the statement takes no parameters.
+                    cursor.execute(f"SET TRANSACTION SNAPSHOT '{of.exported}'")
+                    read_at = of.read_at
             except dbapi.Error as error:
                 raise self.explained(error) from error
             yield Snapshot(self, cursor, read_at)
@@ -100,7 +109,7 @@ class PostgresSource:
         return urlunsplit(parts._replace(query=query))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """A source database at one instant.
 
@@ -121,6 +130,26 @@ class Snapshot:
             return pl.DataFrame(pl.from_arrow(self.cursor.fetch_arrow_table()))
         except dbapi.Error as error:
             raise self.source.explained(error) from error
+
+    @cached_property
+    def exported(self) -> str:
+        """The server's name of this snapshot; empty if the user may not give it one."""
+        ((may,),) = self.read(sql("postgres/may_export_snapshot.sql")).iter_rows()
+        return str(self.read(sql("postgres/export_snapshot.sql")).item()) if may else ""
+
+    @contextmanager
+    def readers(self, most: int) -> Iterator[list["Snapshot"]]:
+        """This snapshot, and the same on up to `most - 1` more connections, to be read at the same time.
+
+        There are fewer where the server has no connection to spare, or where the address leads to several servers, as
+        with a pool of replicas: what could be read by several is then read by this one.
+        """
+        with ExitStack() as opened:
+            found = [self]
+            with suppress(SourceError):
+                while len(found) < most and self.exported:
+                    found.append(opened.enter_context(self.source.snapshot(self)))
+            yield found
 
     def column_types(self, relation: str) -> dict[str, str]:
         """Name and PostgreSQL type of the columns of a table or view; empty if it isn't there."""

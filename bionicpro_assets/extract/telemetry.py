@@ -10,6 +10,7 @@ import polars as pl
 
 from bionicpro_assets.errors import SourceError
 from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
+from bionicpro_assets.extract.parallel import in_order
 from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import contiguous, in_parts
@@ -17,6 +18,11 @@ from bionicpro_assets.sqlfiles import sql, with_instants
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as PgCursor
+
+
+# Connections that read a window of several parts at the same time. The view rounds its averages row by row, on one
+# processor a connection: with two, the server prepares one part while the other is on its way.
+READERS = 2
 
 
 def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) -> HourlyFrame:
@@ -47,8 +53,14 @@ def telemetry_parts(
         parts = [list(hours)]
         if most_rows is not None and len(hours) > 1:
             parts = in_parts(hours, _rows_per_hour(snapshot, hours), most_rows)
-        for part in parts:
-            yield HourlyFrame(_read(snapshot, part), dict.fromkeys(part, snapshot.read_at))
+        with (
+            snapshot.readers(min(READERS, len(parts))) as readers,
+            # Closed before the connections are.
+            closing(in_order(readers, _read, parts)) as found,
+        ):
+            for part, rows in zip(parts, found, strict=True):
+                yield HourlyFrame(rows, dict.fromkeys(part, snapshot.read_at))
+                del rows
 
 
 def _rows_per_hour(snapshot: Snapshot, hours: Sequence[datetime]) -> dict[datetime, int]:

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,9 +12,9 @@ import pytest
 from bionicpro_assets.errors import SourceError
 from bionicpro_assets.extract.crm import extract_crm
 from bionicpro_assets.extract.postgres import PostgresSource
-from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up
+from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up, telemetry_parts
 from bionicpro_assets.load.crm_history import extract_crm_hours
-from bionicpro_assets_tests.integration.sources import Sources, execute
+from bionicpro_assets_tests.integration.sources import Sources, execute, reader_of
 
 HOUR = datetime(2026, 11, 24, 8, tzinfo=UTC)
 NEXT = HOUR + timedelta(hours=1)
@@ -96,6 +97,69 @@ def test_all_reads_of_a_snapshot_see_one_instant_by_the_sources_clock(sources):
         assert snapshot.read(count).item() == before == 1
         ((clock,),) = sources.in_crm("SELECT clock_timestamp()")
         assert timedelta(0) <= clock - snapshot.read_at < timedelta(seconds=30)
+
+
+def test_parts_that_are_read_at_the_same_time_see_one_instant(sources):
+    hours = [HOUR + timedelta(hours=n) for n in range(6)]
+    for hour in hours:
+        sources.add_hour("C1", hour, movements_count=7)
+    parts = telemetry_parts(sources.telemetry, hours, most_rows=1)
+    with closing(parts):
+        first = next(parts)
+        connected = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in tr%%'"
+        )
+        assert sources.in_telemetry(connected)[0][0] in (1, 2)  # the second may be reading
+        sources.in_telemetry("UPDATE telemetry.hourly_stats SET movements_count = 8")
+        sources.add_hour("C2", hours[-1], movements_count=8)
+        rest = list(parts)
+    assert [part.hours for part in [first, *rest]] == [[hour] for hour in hours]
+    assert [part.rows["movements_count"].to_list() for part in [first, *rest]] == [[7]] * 6
+    assert len({at for part in [first, *rest] for at in part.read_at.values()}) == 1
+
+
+def test_who_stops_reading_early_ends_the_other_connection_too(sources):
+    hours = [HOUR + timedelta(hours=n) for n in range(6)]
+    for hour in hours:
+        sources.add_hour("C1", hour)
+    with closing(telemetry_parts(sources.telemetry, hours, most_rows=1)) as parts:
+        next(parts)
+    connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bionicpro_assets'"
+    for _ in range(50):
+        if sources.in_telemetry(connected) == [(0,)]:
+            return
+        time.sleep(0.1)
+    pytest.fail("a connection was left open")
+
+
+def test_two_connections_see_the_same_where_one_took_the_snapshot(sources):
+    sources.add_hour("C1", HOUR)
+    with sources.telemetry.snapshot() as snapshot, snapshot.readers(2) as readers:
+        sources.add_hour("C2", HOUR)
+        counts = [reader.read("SELECT count(*) FROM telemetry.v_hourly_telemetry").item() for reader in readers]
+        backends = {reader.read("SELECT pg_backend_pid()").item() for reader in readers}
+        assert counts == [1, 1]
+        assert len(backends) == 2
+        assert readers[1].read_at == snapshot.read_at
+        with pytest.raises(SourceError, match="read-only transaction"):
+            readers[1].read("DELETE FROM telemetry.hourly_stats")
+
+
+@pytest.mark.parametrize("obstacle", ["no connection to spare", "may not export a snapshot"])
+def test_where_only_one_connection_can_read_it_reads_everything(sources, obstacle):
+    hours = [HOUR, NEXT]
+    for hour in hours:
+        sources.add_hour("C1", hour)
+    with reader_of(sources.admin, {sources.telemetry: "telemetry.v_hourly_telemetry"}) as name:
+        if obstacle == "no connection to spare":
+            execute(sources.admin, f"ALTER ROLE {name} CONNECTION LIMIT 1", autocommit=True)
+        else:
+            sources.in_telemetry("REVOKE EXECUTE ON FUNCTION pg_export_snapshot() FROM PUBLIC")
+        limited = as_user(sources.telemetry, name)
+        with limited.snapshot() as snapshot, snapshot.readers(2) as readers:
+            assert len(readers) == 1
+        parts = list(telemetry_parts(limited, hours, most_rows=1))
+    assert [part.rows["hour_start"].to_list() for part in parts] == [[HOUR], [NEXT]]
 
 
 def test_a_session_says_who_it_is_and_cannot_write(sources):

@@ -1,0 +1,1 @@
+SELECT has_function_privilege('pg_export_snapshot()', 'EXECUTE')
