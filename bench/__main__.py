@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import picture, reading, refresh, rollup, startup
+from bench import picture, reading, refresh, rollup, startup, where
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "benchmarks.md"
@@ -52,6 +52,8 @@ def main() -> None:
             f"### A refresh: {a.hours} hours of {a.prostheses:,} prostheses",
             f"![Time and memory of each](images/{PICTURE.name})",
             refresh.as_table(refreshed),
+            f"Where the time of `{refresh.OURS}` goes, in one more run:",
+            where.as_table(refreshed[refresh.WHERE].steps),
             f"### The roll-up: one hour of {a.senders * 3600:,} raw rows",
             rollup.as_table(rolled_up),
             f"### Reading: {a.readers:,} prostheses, 90 days, every hour published 3 times",

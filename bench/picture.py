@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from bench.measure import Result
-from bench.refresh import OURS
+from bench.refresh import OURS, WHERE
 
 mpl.use("svg")
 # Text stays text, and two drawings of the same numbers are the same file.
@@ -18,7 +18,7 @@ def draw(found: Mapping[str, Result], title: str, file: Path) -> None:
     """Two rows of bars into an SVG file."""
     import matplotlib.pyplot as plt
 
-    names = list(found)[::-1]
+    names = [name for name in found if name != WHERE][::-1]
     figure, axes = plt.subplots(1, 2, figsize=(11, 0.42 * len(names) + 1.4), sharey=True, layout="constrained")
     for axis, label, values in (
         (axes[0], "time / ours (logarithmic)", [found[n].seconds / found[OURS].seconds for n in names]),

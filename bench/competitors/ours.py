@@ -1,7 +1,8 @@
 """This platform: the Dagster job `bionicpro_reports_etl`, as the embedded profile runs it.
 
 With the argument `prepare` it makes the mart's schema and loads the hours for the first time, and writes the finished
-rows to `finished.parquet`. Steps are what Dagster recorded of them; what is left of the whole is Dagster's own.
+rows to `finished.parquet`. Steps are what Dagster recorded of them; what is left of the whole is Dagster's own. With
+the argument `where` they are kinds of work instead.
 """
 
 import json
@@ -11,6 +12,7 @@ import uuid
 from pathlib import Path
 
 from bench.measure import Job, child, instants
+from bench.where import Where
 
 
 def main() -> None:
@@ -51,10 +53,16 @@ def _work(job: Job, settings: object, dagster: object) -> tuple[int, dict[str, f
 
     since, until = instants(job)
     run_id = str(uuid.uuid4())
+    where = Where()
+    if "where" in sys.argv:
+        where.install()
+    where.begin()
     outcome = instance.run_job(settings, dagster, hour_range(since, until - HOUR), run_id)  # type: ignore[arg-type]
     if outcome.failures:
         raise RuntimeError("\n".join(outcome.failures))
-    return _told(dagster, run_id)
+    found = where.end()
+    rows, steps = _told(dagster, run_id)
+    return rows, dict(found) if "where" in sys.argv else steps
 
 
 def _told(dagster: object, run_id: str) -> tuple[int, dict[str, float]]:

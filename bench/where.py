@@ -1,0 +1,105 @@
+"""Where the time of a refresh goes: seconds on the clock of each kind of work, without what lies within it.
+
+Measured on the main thread, which everything waits for. What runs beside it (the second connection to a source, the
+engine's own threads) shows as waiting, or not at all.
+"""
+
+import importlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Any
+
+# What is timed: a module, an attribute of it (of a class, with a dot), and what kind of work it is.
+WORK = [
+    ("extract.postgres", "PostgresSource.snapshot", "PostgreSQL: connecting"),
+    ("extract.postgres", "Snapshot.read", "PostgreSQL: reading, or waiting for it"),
+    ("extract.telemetry", "in_order", "PostgreSQL: reading, or waiting for it"),
+    ("load.crm_history", "_claimed", "ClickHouse: what earlier extracts know of wearers"),
+    ("load.crm_history", "known_timelines", "polars: wearers of the hours"),
+    ("load.crm_history", "attribute", "polars: wearers of the hours"),
+    ("defs.reports", "join_telemetry_with_customers", "polars: the join"),
+    ("load.publish", "fit", "polars: fitting to the tables, fingerprints"),
+    ("load.publish", "fingerprints", "polars: fitting to the tables, fingerprints"),
+    ("load.clickhouse", "ClickHouse.insert_arrow_stream", "ClickHouse: inserting"),
+    ("load.publish", "_audit", "Audit: reading back what was written, comparing it"),
+    ("load.table", "HourlyTable.stored_totals", "Parity: checksums of what is stored"),
+    ("load.table", "HourlyTable.answered_totals", "Parity: checksums of what readers get"),
+    ("load.table", "HourlyTable.current", "ClickHouse: the journal"),
+    ("load.table", "Published.load", "ClickHouse: reading the extracts for the join"),
+    ("defs.io_manager", "require", "Claims before anything is visible"),
+    ("defs.checks", "evaluate", "Claims after it"),
+    ("defs.resources", "require_clickhouse_schema", "ClickHouse: opening it"),
+]
+REST = "Dagster: steps, events, everything else"
+
+
+class Where:
+    """Seconds by kind of work, each without the seconds of the work within it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = self._since = 0.0
+        self._stack = [REST]
+
+    def _switch(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._stack[-1]] = self.seconds.get(self._stack[-1], 0.0) + now - self._since
+        self._since = now
+
+    def timed(self, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, counted as that kind of work where the main thread runs it; a generator at every step of it."""
+
+        @wraps(function)
+        def counted(*arguments: Any, **named: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                return function(*arguments, **named)
+            result = self._counted(kind, lambda: function(*arguments, **named))
+            return self._stepped(kind, result) if isinstance(result, Iterator) else result
+
+        return counted
+
+    def _counted(self, kind: str, work: Callable[[], Any]) -> Any:
+        self._switch()
+        self._stack.append(kind)
+        try:
+            return work()
+        finally:
+            self._switch()
+            self._stack.pop()
+
+    def _stepped(self, kind: str, steps: Iterator[Any]) -> Iterator[Any]:
+        end = object()
+        try:
+            while (step := self._counted(kind, lambda: next(steps, end))) is not end:
+                yield step
+        finally:
+            if close := getattr(steps, "close", None):
+                close()
+
+    def begin(self) -> None:
+        """From here on everything counts."""
+        self._since = time.perf_counter()
+
+    def end(self) -> Mapping[str, float]:
+        """Seconds by kind, most first."""
+        self._switch()
+        return dict(sorted(self.seconds.items(), key=lambda item: -item[1]))
+
+    def install(self) -> None:
+        """Count the platform's own functions, of this process only."""
+        for module, attribute, kind in WORK:
+            owner: Any = importlib.import_module(f"bionicpro_assets.{module}")
+            *path, name = attribute.split(".")
+            for part in path:
+                owner = getattr(owner, part)
+            setattr(owner, name, self.timed(kind, getattr(owner, name)))
+
+
+def as_table(seconds: Mapping[str, float]) -> str:
+    """A Markdown table, shares first."""
+    whole = sum(seconds.values())
+    lines = ["| | share | s |", "|---|--:|--:|"]
+    lines += [f"| {kind} | {took / whole:.0%} | {took:.2f} |" for kind, took in seconds.items()]
+    return "\n".join(lines)
