@@ -3,9 +3,11 @@
     python -W ignore -m bench.backfill --prostheses 100 --hours 8760
     python -W ignore -m bench.backfill --prostheses 2000 --hours 30
     python -W ignore -m bench.backfill --prostheses 2000 --hours 720
+    python -W ignore -m bench.backfill --prostheses 20000 --hours 720
 
 The runs are those of a backfill over the whole range, one after another in this process; memory is the most that this
-process held, with the embedded ClickHouse in it and without PostgreSQL.
+process held, with the embedded ClickHouse in it and without PostgreSQL. For comparison, some partitions are loaded
+once more with a run each (`--singly`), in this process too, where the daemon would start one for every run.
 """
 
 import argparse
@@ -24,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prostheses", type=int, default=100)
     parser.add_argument("--hours", type=int, default=720)
+    parser.add_argument("--singly", type=int, default=12, help="partitions that are loaded again with a run each")
     arguments = parser.parse_args()
     hours = window(arguments.hours)
     with work_folder() as folder, databases(folder) as sources:
@@ -37,11 +40,11 @@ def main() -> None:
             "BIONICPRO_PARTITIONS_START": f"{hours[0]:%Y-%m-%dT%H:%M}",
         }
         os.chdir(folder)
-        backfill(hours, folder)
+        backfill(hours, folder, arguments.singly)
 
 
-def backfill(hours: list[datetime], folder: Path) -> None:
-    """Run the job over all hours, and print what it took."""
+def backfill(hours: list[datetime], folder: Path, singly: int) -> None:
+    """Run the job over all hours, and some of them one by one, and print what it took."""
     from bionicpro_assets.databases import clickhouse_of
     from bionicpro_assets.defs import keys
     from bionicpro_assets.instance import dagster_instance, run_job
@@ -52,14 +55,22 @@ def backfill(hours: list[datetime], folder: Path) -> None:
     with clickhouse_of(settings) as clickhouse:
         apply_clickhouse_schema(clickhouse)
     with dagster_instance(settings) as instance:
+
+        def load(part: list[datetime]) -> None:
+            outcome = run_job(settings, instance, part, str(uuid.uuid4()))
+            if outcome.failures:
+                raise SystemExit("\n".join(outcome.failures))
+
         began, processor = time.monotonic(), time.process_time()
         runs = range(0, len(hours), settings.hours_per_run)
         for i in runs:
-            outcome = run_job(settings, instance, hours[i : i + settings.hours_per_run], str(uuid.uuid4()))
-            if outcome.failures:
-                raise SystemExit("\n".join(outcome.failures))
+            load(hours[i : i + settings.hours_per_run])
         seconds, processor = time.monotonic() - began, time.process_time() - processor
         there = {key: len(instance.get_materialized_partitions(key)) for key in keys.PUBLISHED}
+        began = time.monotonic()
+        for hour in hours[len(hours) - singly :]:
+            load([hour])
+        one_by_one = time.monotonic() - began
     if set(there.values()) != {len(hours)}:
         raise SystemExit(f"Not every partition is materialised: {there}")
     kept = sum(f.stat().st_size for f in (folder / "home").rglob("*") if f.is_file())
@@ -69,6 +80,9 @@ def backfill(hours: list[datetime], folder: Path) -> None:
         f"{peak / 1e6:.0f} MB at most; every partition of {len(there)} assets materialised; Dagster keeps "
         f"{kept / 1e6:.0f} MB"
     )
+    if singly:
+        ratio = one_by_one / singly / (seconds / len(hours))
+        print(f"{singly} of them again with a run each: {one_by_one:.0f} s, {ratio:.0f} times as long a partition")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from bionicpro_assets.defs.verdicts import evaluations, hours_to_tell, result, s
 from bionicpro_assets.hours import hour_range, parse_hour, refresh_window
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY, Claim, claims
-from bionicpro_assets.quality.evaluate import Verdict, evaluate
+from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.quality.source_claims import (
     crm_contract,
     raw_claims,
@@ -21,12 +21,15 @@ from bionicpro_assets.quality.source_claims import (
     view_verdict,
 )
 from bionicpro_assets.quality.stored import published_claim, published_verdict
+from bionicpro_assets.quality.verdict import HourVerdict
 from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG
 from bionicpro_assets.settings import Settings
 
 PARTITION_TAG = "dagster/partition"
 
+Context = dg.AssetCheckExecutionContext
 Hours = Sequence[datetime]
+VerdictsOf = Callable[[Context, ClickHouse, Hours], list[HourVerdict]]
 
 
 def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list[dg.AssetChecksDefinition]:
@@ -38,40 +41,39 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
     most = settings.chunk_rows
     crm, telemetry, reports = about(CRM), about(TELEMETRY), about(REJECTED, MART)
 
-    def check_crm(context: dg.AssetCheckExecutionContext, clickhouse: ClickHouse, hours: Hours) -> list[Verdict]:
+    def check_crm(context: Context, clickhouse: ClickHouse, hours: Hours) -> list[HourVerdict]:
         view = view_verdict(crm_contract(), _source(context, keys.CRM_DB).source, hours)
         return [view, *evaluate(clickhouse, crm, hours, most_rows=most)]
 
-    def check_telemetry(context: dg.AssetCheckExecutionContext, clickhouse: ClickHouse, hours: Hours) -> list[Verdict]:
+    def check_telemetry(context: Context, clickhouse: ClickHouse, hours: Hours) -> list[HourVerdict]:
         view = view_verdict(telemetry_contract(), _source(context, keys.TELEMETRY_DB).source, hours)
         return [view, *evaluate(clickhouse, telemetry, hours, most_rows=most)]
 
-    def check_reports(_: dg.AssetCheckExecutionContext, clickhouse: ClickHouse, hours: Hours) -> list[Verdict]:
+    def check_reports(_: Context, clickhouse: ClickHouse, hours: Hours) -> list[HourVerdict]:
         return [published_verdict(clickhouse, hours), *evaluate(clickhouse, reports, hours, most_rows=most)]
 
-    def check_roll_up(context: dg.AssetCheckExecutionContext, _: ClickHouse, hours: Hours) -> list[Verdict]:
+    def check_roll_up(context: Context, _: ClickHouse, hours: Hours) -> list[HourVerdict]:
         return raw_verdicts(_source(context, keys.TELEMETRY_DB).source, hours)
 
-    shared = (settings, retry_policy)
-    found = [
-        _check("check_crm", [crm_contract(), *crm], check_crm, shared, keys.CRM_DB),
-        _check("check_telemetry", [telemetry_contract(), *telemetry], check_telemetry, shared, keys.TELEMETRY_DB),
-        _check("check_reports", [published_claim(), *reports], check_reports, shared),
+    steps: list[tuple[str, list[Claim], VerdictsOf, list[str]]] = [
+        ("check_crm", [crm_contract(), *crm], check_crm, [keys.CRM_DB]),
+        ("check_telemetry", [telemetry_contract(), *telemetry], check_telemetry, [keys.TELEMETRY_DB]),
+        ("check_reports", [published_claim(), *reports], check_reports, []),
     ]
     if settings.rollup == "platform":
-        found.append(_check("check_roll_up", raw_claims(), check_roll_up, shared, keys.TELEMETRY_DB))
-    return found
+        steps.append(("check_roll_up", raw_claims(), check_roll_up, [keys.TELEMETRY_DB]))
+    return [_check(*step, settings, retry_policy) for step in steps]
 
 
 def _check(
     name: str,
     about: Sequence[Claim],
-    verdicts_of: Callable[[dg.AssetCheckExecutionContext, ClickHouse, Hours], list[Verdict]],
-    shared: tuple[Settings, dg.RetryPolicy | None],
-    *sources: str,
+    verdicts_of: VerdictsOf,
+    sources: Sequence[str],
+    settings: Settings,
+    retry_policy: dg.RetryPolicy | None,
 ) -> dg.AssetChecksDefinition:
     """One step that evaluates all claims on an asset, on the hours of the run."""
-    settings, retry_policy = shared
 
     @dg.multi_asset_check(
         name=name,
@@ -81,7 +83,7 @@ def _check(
         retry_policy=retry_policy,
         pool=keys.POOL,
     )
-    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    def check(context: Context) -> Iterator[dg.AssetCheckResult]:
         hours = hours_of_run(context.run.tags, settings)
         resource: ClickHouseResource = getattr(context.op_execution_context.resources, keys.CLICKHOUSE)
         with clear_failure():
@@ -107,6 +109,6 @@ def hours_of_run(tags: Mapping[str, str], settings: Settings) -> list[datetime]:
     return refresh_window(datetime.now(UTC), lookback_hours=settings.lookback_hours, start=settings.partitions_start)
 
 
-def _source(context: dg.AssetCheckExecutionContext, key: str) -> PostgresResource:
+def _source(context: Context, key: str) -> PostgresResource:
     resource: PostgresResource = getattr(context.op_execution_context.resources, key)
     return resource

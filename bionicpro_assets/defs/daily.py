@@ -1,6 +1,6 @@
 """The day: what every prosthesis did on it, a picture of it, and the fleet's page that is there every morning."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -16,8 +16,8 @@ from bionicpro_assets.defs.verdicts import SEVERITIES, key_of, spec
 from bionicpro_assets.late.days_due import DAYS_OF_A_PAGE
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.columns import Column
-from bionicpro_assets.quality.daily import DayVerdict, daily_claims, evaluate_days
-from bionicpro_assets.quality.evaluate import HourVerdict
+from bionicpro_assets.quality.daily import daily_claims, evaluate_days
+from bionicpro_assets.quality.verdict import DayVerdict
 from bionicpro_assets.report.facts import DayFacts, Facts, find_facts
 from bionicpro_assets.report.files import write_fleet_page
 from bionicpro_assets.report.language import LANGUAGES
@@ -136,27 +136,28 @@ def daily_checks(daily: Daily, settings: Settings) -> dg.AssetChecksDefinition:
                 check_name=verdict.claim.name,
                 severity=SEVERITIES[verdict.claim.severity],
                 description=None if verdict.passed else str(verdict),
-                metadata=_counts(list(verdict.days.values())),
+                metadata=_counts(verdict),
             )
 
     return check_days
 
 
 def _evaluation(verdict: DayVerdict, day: date) -> dg.AssetCheckEvaluation:
-    of_day = DayVerdict(verdict.claim, {day: verdict.days[day]} if day in verdict.days else {})
+    of_day = verdict.only(day)
     return dg.AssetCheckEvaluation(
         asset_key=key_of(verdict.claim),
         check_name=verdict.claim.name,
         passed=of_day.passed,
         severity=SEVERITIES[verdict.claim.severity],
         description=None if of_day.passed else str(of_day),
-        metadata={label: dg.MetadataValue.int(count) for label, count in _counts(list(of_day.days.values())).items()},
+        metadata={label: dg.MetadataValue.int(count) for label, count in _counts(of_day).items()},
         partition=day_key(day),
     )
 
 
-def _counts(found: Sequence[HourVerdict]) -> dict[str, int]:
-    return {"checked": sum(v.checked for v in found), "failed": sum(v.failed for v in found)}
+def _counts(verdict: DayVerdict) -> dict[str, int]:
+    found = verdict.found.values()
+    return {"checked": sum(f.checked for f in found), "failed": sum(f.failed for f in found)}
 
 
 def _facts(clickhouse: ClickHouse, first: date, last: date, settings: Settings) -> Facts:

@@ -14,8 +14,9 @@ from dagster._core.storage.asset_check_execution_record import (
 from bionicpro_assets.errors import ContractError
 from bionicpro_assets.hours import floor_hour, partition_key
 from bionicpro_assets.quality.claims import Claim
-from bionicpro_assets.quality.evaluate import BlockedError, Verdict
+from bionicpro_assets.quality.evaluate import BlockedError
 from bionicpro_assets.quality.source_claims import broken_contract
+from bionicpro_assets.quality.verdict import HourVerdict
 
 SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
 # Hours that one evaluation names; a backfill of a bad month has many.
@@ -44,7 +45,7 @@ def thresholds(claim: Claim) -> dict[str, str | float]:
     return {name: value if isinstance(value, str) else float(value) for name, value in claim.parameters.items()}
 
 
-def result(verdict: Verdict) -> dg.AssetCheckResult:
+def result(verdict: HourVerdict) -> dg.AssetCheckResult:
     """The evaluation of all hours of a run."""
     return dg.AssetCheckResult(
         passed=verdict.passed,
@@ -52,11 +53,11 @@ def result(verdict: Verdict) -> dg.AssetCheckResult:
         check_name=verdict.claim.name,
         severity=SEVERITIES[verdict.claim.severity],
         description=None if verdict.passed else str(verdict),
-        metadata=_metadata(verdict, sorted(verdict.hours)),
+        metadata=_metadata(verdict, sorted(verdict.found)),
     )
 
 
-def evaluations(verdict: Verdict, hours: Sequence[datetime]) -> Iterator[dg.AssetCheckEvaluation]:
+def evaluations(verdict: HourVerdict, hours: Sequence[datetime]) -> Iterator[dg.AssetCheckEvaluation]:
     """The evaluations of single hours, each under its partition."""
     for hour in hours:
         failed = hour in verdict.failing
@@ -65,15 +66,15 @@ def evaluations(verdict: Verdict, hours: Sequence[datetime]) -> Iterator[dg.Asse
             check_name=verdict.claim.name,
             passed=not failed,
             severity=SEVERITIES[verdict.claim.severity],
-            description=str(Verdict(verdict.claim, {hour: verdict.hours[hour]})) if failed else None,
-            metadata=_metadata(verdict, [hour] if hour in verdict.hours else []),
+            description=str(verdict.only(hour)) if failed else None,
+            metadata=_metadata(verdict, [hour] if hour in verdict.found else []),
             blocking=verdict.claim.blocking,
             partition=partition_key(hour),
         )
 
 
 def hours_to_tell(
-    instance: dg.DagsterInstance, verdicts: Sequence[Verdict], hours: Sequence[datetime]
+    instance: dg.DagsterInstance, verdicts: Sequence[HourVerdict], hours: Sequence[datetime]
 ) -> Mapping[str, list[datetime]]:
     """By claim, the hours whose own evaluation is news: they offend, or they did when they were evaluated last.
 
@@ -132,20 +133,20 @@ def tell_blocked(instance: dg.DagsterInstance, error: BlockedError, run_id: str)
             instance.report_runless_asset_event(evaluation.with_metadata({**evaluation.metadata, "run": run_id}))
 
 
-def _overall(verdict: Verdict) -> dg.AssetCheckEvaluation:
+def _overall(verdict: HourVerdict) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=key_of(verdict.claim),
         check_name=verdict.claim.name,
         passed=verdict.passed,
         severity=SEVERITIES[verdict.claim.severity],
         description=str(verdict),
-        metadata=_metadata(verdict, sorted(verdict.hours)),
+        metadata=_metadata(verdict, sorted(verdict.found)),
         blocking=verdict.claim.blocking,
     )
 
 
-def _metadata(verdict: Verdict, hours: Sequence[datetime]) -> dict[str, dg.MetadataValue]:
-    found = [verdict.hours[hour] for hour in hours]
+def _metadata(verdict: HourVerdict, hours: Sequence[datetime]) -> dict[str, dg.MetadataValue]:
+    found = [verdict.found[hour] for hour in hours]
     metadata: dict[str, dg.MetadataValue] = {
         "checked": dg.MetadataValue.int(sum(v.checked for v in found)),
         "failed": dg.MetadataValue.int(sum(v.failed for v in found)),
@@ -156,9 +157,9 @@ def _metadata(verdict: Verdict, hours: Sequence[datetime]) -> dict[str, dg.Metad
             dg.TableRecord(
                 {
                     "hour": partition_key(hour),
-                    "checked": verdict.hours[hour].checked,
-                    "failed": verdict.hours[hour].failed,
-                    "sample": "; ".join(verdict.hours[hour].sample),
+                    "checked": verdict.found[hour].checked,
+                    "failed": verdict.found[hour].failed,
+                    "sample": "; ".join(verdict.found[hour].sample),
                 }
             )
             for hour in bad[:HOURS_NAMED]

@@ -5,16 +5,16 @@ mart's visible rows of these days by their UTC hours, read from the storage and 
 carry, so that it is another way to the same numbers.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime
 
-from bionicpro_assets.days import describe_days, hours_of_day
+from bionicpro_assets.days import hours_of_day
 from bionicpro_assets.hours import HOUR
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART, Claim
-from bionicpro_assets.quality.evaluate import QUERY_SETTINGS, HourVerdict
+from bionicpro_assets.quality.evaluate import QUERY_SETTINGS
+from bionicpro_assets.quality.verdict import DayVerdict, Found, Verdict
 from bionicpro_assets.sqlfiles import sql
 
 DAILY = "reports.user_daily_stats"
@@ -35,33 +35,6 @@ def daily_claims() -> list[Claim]:
         Claim(DAILY, "hours_within_the_day", "No prosthesis is active for more hours than the day has."),
         Claim(DAILY, "every_hour_of_the_day_loaded", "Every hour of the day that has ended was loaded.", "WARN"),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class DayVerdict:
-    """What one claim found, day by day. A day that isn't here had nothing to look at."""
-
-    claim: Claim
-    days: Mapping[date, HourVerdict]
-
-    @property
-    def failing(self) -> list[date]:
-        """The days on which something offends."""
-        return sorted(day for day, verdict in self.days.items() if verdict.failed)
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing offends."""
-        return not self.failing
-
-    def __str__(self) -> str:
-        """The claim, and where it doesn't hold, with an example."""
-        if self.passed:
-            return f"{self.claim.name}: holds"
-        count = sum(self.days[day].failed for day in self.failing)
-        example = next((s for day in self.failing for s in self.days[day].sample), "")
-        like = f", like {example}" if example else ""
-        return f"{self.claim.name}: {self.claim.words} Not so {count} times on {describe_days(self.failing)}{like}."
 
 
 def evaluate_days(
@@ -87,14 +60,10 @@ def evaluate_days(
         "last_day": max(days),
         "expected": [int(hour.timestamp()) for hour in hours if hour >= start and hour + HOUR <= now],
     }
-    verdicts = []
+    verdicts: list[DayVerdict] = []
     for claim in daily_claims():
         query = sql(claim.file).replace(":hours", relation)
         names, rows = clickhouse.rows(query, parameters, QUERY_SETTINGS)
         found = (dict(zip(names, row, strict=True)) for row in rows)
-        verdicts.append(
-            DayVerdict(
-                claim, {r["day"]: HourVerdict(int(r["checked"]), int(r["failed"]), list(r["sample"])) for r in found}
-            )
-        )
+        verdicts.append(Verdict(claim, {row["day"]: Found.of(row) for row in found}))
     return verdicts

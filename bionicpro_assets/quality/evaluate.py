@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bionicpro_assets.errors import DataError
-from bionicpro_assets.hours import HOUR, describe, in_parts
+from bionicpro_assets.hours import HOUR, in_parts
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import CRM, REJECTED, TELEMETRY, Claim
+from bionicpro_assets.quality.verdict import Found, HourVerdict, Verdict
 from bionicpro_assets.sqlfiles import sql
 
 OTHERS = {":telemetry": TELEMETRY, ":crm": CRM, ":rejected": REJECTED}
@@ -23,54 +24,10 @@ HOURS_TOGETHER = 3
 QUERY_SETTINGS = {"join_use_nulls": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class HourVerdict:
-    """What one claim found in one hour.
-
-    Attributes:
-        checked: How many rows, or chips, or whatever the claim is about, were looked at.
-        failed: How many of them offend.
-        sample: Some of them in words.
-    """
-
-    checked: int
-    failed: int
-    sample: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one claim found, hour by hour. An hour that isn't here had nothing to look at."""
-
-    claim: Claim
-    hours: Mapping[datetime, HourVerdict]
-
-    @property
-    def failing(self) -> list[datetime]:
-        """The hours in which something offends."""
-        return sorted(hour for hour, verdict in self.hours.items() if verdict.failed)
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing offends."""
-        return not self.failing
-
-    def __str__(self) -> str:
-        """The claim, and where it doesn't hold, with an example."""
-        if self.passed:
-            return f"{self.claim.name}: holds"
-        count = sum(self.hours[hour].failed for hour in self.failing)
-        example = next((s for hour in self.failing for s in self.hours[hour].sample), "")
-        return (
-            f"{self.claim.name}: {self.claim.words} Not so {count} times in {describe(self.failing)}"
-            f"{f', like {example}' if example else ''}."
-        )
-
-
 class BlockedError(DataError):
     """Rows break a claim that must hold before they are published. `verdicts` are those that fail."""
 
-    def __init__(self, table: str, verdicts: Sequence[Verdict]) -> None:
+    def __init__(self, table: str, verdicts: Sequence[HourVerdict]) -> None:
         self.verdicts = verdicts
         listed = "\n".join(f"  - {verdict}" for verdict in verdicts)
         super().__init__(
@@ -86,7 +43,7 @@ def evaluate(
     staged: Mapping[datetime, int] | None = None,
     now: datetime | None = None,
     most_rows: int | None = None,
-) -> list[Verdict]:
+) -> list[HourVerdict]:
     """What each claim finds in the hours.
 
     Args:
@@ -106,7 +63,7 @@ def evaluate(
     parts = [whole]
     if most_rows is not None and len(hours) > HOURS_TOGETHER:
         parts = whole.parts({claim.table for claim in claims}, most_rows)
-    found: dict[tuple[str, str], dict[datetime, HourVerdict]] = {(c.table, c.name): {} for c in claims}
+    found: dict[tuple[str, str], dict[datetime, Found]] = {(c.table, c.name): {} for c in claims}
     for part in parts:
         for claim in claims:
             if claim.hourly or part is parts[-1]:
@@ -140,18 +97,18 @@ class _Window:
             for part in in_parts(self.hours, rows, most_rows * ROWS_FOR_ONE)
         ]
 
-    def verdicts(self, claim: Claim, claims: Sequence[Claim]) -> dict[datetime, HourVerdict]:
+    def verdicts(self, claim: Claim, claims: Sequence[Claim]) -> dict[datetime, Found]:
         """What the claim finds: by its screen where that is enough, by its own query else."""
         found = self.screened(claim, claims) if claim.screen else None
         return found if found is not None else self.found(claim)
 
-    def found(self, claim: Claim) -> dict[datetime, HourVerdict]:
+    def found(self, claim: Claim) -> dict[datetime, Found]:
         """What the claim's own query finds."""
         return {
-            _hour(row["hour_seconds"]): _verdict(row) for row in self._rows(claim.table, claim.file, claim.parameters)
+            _hour(row["hour_seconds"]): Found.of(row) for row in self._rows(claim.table, claim.file, claim.parameters)
         }
 
-    def screened(self, claim: Claim, claims: Sequence[Claim]) -> dict[datetime, HourVerdict] | None:
+    def screened(self, claim: Claim, claims: Sequence[Claim]) -> dict[datetime, Found] | None:
         """That nothing offends, by the claim's screen; None where its own query must look."""
         key = claim.table, claim.screen
         if key not in self.screens:
@@ -171,7 +128,7 @@ class _Window:
         if any(row["suspects"] for row in rows):
             return None
         checked = {_hour(row["hour_seconds"]): int(row.get(f"checked_{claim.name}", row["checked"])) for row in rows}
-        return {hour: HourVerdict(count, 0, []) for hour, count in checked.items() if count}
+        return {hour: Found(count, 0, []) for hour, count in checked.items() if count}
 
     def _rows(self, table: str, file: str, thresholds: Mapping[str, Any]) -> list[dict[str, Any]]:
         query, parameters = sql(file), {**_bounds(self.hours), **self.parameters, **thresholds}
@@ -211,7 +168,3 @@ def _bounds(hours: Sequence[datetime]) -> dict[str, Any]:
 
 def _hour(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _verdict(row: Mapping[str, Any]) -> HourVerdict:
-    return HourVerdict(int(row["checked"]), int(row["failed"]), list(row["sample"]))

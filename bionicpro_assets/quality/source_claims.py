@@ -9,7 +9,7 @@ from bionicpro_assets.extract.contract import CUSTOMER_PROSTHESIS, HOURLY_TELEME
 from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.hours import contiguous
 from bionicpro_assets.quality.claims import CRM, SECONDS_OF_AN_HOUR, TELEMETRY, Claim
-from bionicpro_assets.quality.evaluate import HourVerdict, Verdict
+from bionicpro_assets.quality.verdict import Found, HourVerdict, Verdict
 from bionicpro_assets.sqlfiles import sql, with_instants
 
 ROLL_UP = "telemetry.hourly_stats"
@@ -27,7 +27,7 @@ def telemetry_contract() -> Claim:
     return Claim(TELEMETRY, "view_as_contracted", f"{HOURLY_TELEMETRY.relation} has the columns and types it should.")
 
 
-def view_verdict(claim: Claim, source: PostgresSource, hours: Sequence[datetime]) -> Verdict:
+def view_verdict(claim: Claim, source: PostgresSource, hours: Sequence[datetime]) -> HourVerdict:
     """Whether the view has the columns that are read, now; said of the newest of the hours.
 
     Raises:
@@ -39,12 +39,12 @@ def view_verdict(claim: Claim, source: PostgresSource, hours: Sequence[datetime]
             view.check(snapshot)
         except ContractError as error:
             return broken_contract(claim, error, hours)
-    return Verdict(claim, {max(hours): HourVerdict(len(view.columns), 0, [])})
+    return Verdict(claim, {max(hours): Found(len(view.columns), 0, [])})
 
 
-def broken_contract(claim: Claim, error: ContractError, hours: Sequence[datetime]) -> Verdict:
+def broken_contract(claim: Claim, error: ContractError, hours: Sequence[datetime]) -> HourVerdict:
     """The verdict that a view isn't what the data contract says."""
-    return Verdict(claim, {max(hours): HourVerdict(len(VIEWS[claim.table].columns), 1, [str(error)])})
+    return Verdict(claim, {max(hours): Found(len(VIEWS[claim.table].columns), 1, [str(error)])})
 
 
 def raw_claims() -> list[Claim]:
@@ -62,7 +62,7 @@ def raw_claims() -> list[Claim]:
     ]
 
 
-def raw_verdicts(source: PostgresSource, hours: Sequence[datetime]) -> list[Verdict]:
+def raw_verdicts(source: PostgresSource, hours: Sequence[datetime]) -> list[HourVerdict]:
     """What the claims on the roll-up find, in the hours of which there are raw rows.
 
     Where the user may not read the raw rows, nothing is known: the claims fail as warnings that say what to grant.
@@ -80,9 +80,7 @@ def raw_verdicts(source: PostgresSource, hours: Sequence[datetime]) -> list[Verd
                     sql(f"telemetry/checks/{claim.name}.sql"), since=since, until=until, kept=kept_since
                 )
                 rows = snapshot.read(query.replace(":limit", str(claim.parameters.get("limit", 0))))
-                found = {
-                    r["hour_start"]: HourVerdict(r["checked"], r["failed"], r["sample"] or []) for r in rows.to_dicts()
-                }
+                found = {r["hour_start"]: Found(r["checked"], r["failed"], r["sample"] or []) for r in rows.to_dicts()}
                 verdicts.append(Verdict(claim, found))
     except NotGrantedError as error:
         return [_unreadable(claim, error, hours) for claim in raw_claims()]
@@ -97,6 +95,6 @@ def _kept_since(snapshot: Snapshot) -> datetime:
     return kept
 
 
-def _unreadable(claim: Claim, error: NotGrantedError, hours: Sequence[datetime]) -> Verdict:
+def _unreadable(claim: Claim, error: NotGrantedError, hours: Sequence[datetime]) -> HourVerdict:
     grant = "grant SELECT on telemetry.raw_telemetry, telemetry.raw_retention and telemetry.hourly_stats"
-    return Verdict(replace(claim, severity="WARN"), {max(hours): HourVerdict(0, 1, [f"{error} To check it, {grant}"])})
+    return Verdict(replace(claim, severity="WARN"), {max(hours): Found(0, 1, [f"{error} To check it, {grant}"])})

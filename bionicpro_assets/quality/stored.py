@@ -9,7 +9,7 @@ from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.parity import check_parity
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART, Claim
-from bionicpro_assets.quality.evaluate import HourVerdict, Verdict
+from bionicpro_assets.quality.verdict import Found, HourVerdict, Verdict
 
 
 def published_claim() -> Claim:
@@ -17,7 +17,7 @@ def published_claim() -> Claim:
     return Claim(MART, "reports_are_as_published", "The reports answer just what was published, by count and checksum.")
 
 
-def published_verdict(clickhouse: ClickHouse, hours: Sequence[datetime]) -> Verdict:
+def published_verdict(clickhouse: ClickHouse, hours: Sequence[datetime]) -> HourVerdict:
     """Rows and checksum of every published hour: as they are stored now, and as the journal has them.
 
     Raises:
@@ -34,10 +34,10 @@ def published_verdict(clickhouse: ClickHouse, hours: Sequence[datetime]) -> Verd
     for hour, entry in published.items():
         same = stored.checksums.get(hour, 0) == entry.checksum
         sample = [] if same else ["the stored rows have another checksum than the journal"]
-        found[hour] = HourVerdict(entry.row_count, int(not same), sample)
+        found[hour] = Found(entry.row_count, int(not same), sample)
     try:
         check_parity(clickhouse, table, sorted(published), (numbers, stored))
     except PublicationError as error:
         newest = max(published)
-        found[newest] = HourVerdict(published[newest].row_count, 1, [str(error)])
+        found[newest] = Found(published[newest].row_count, 1, [str(error)])
     return Verdict(published_claim(), found)

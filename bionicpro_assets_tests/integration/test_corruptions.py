@@ -20,9 +20,10 @@ from bionicpro_assets.load.publish import new_publication_number, publish
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART, TELEMETRY, claims
 from bionicpro_assets.quality.daily import daily_claims, evaluate_days
-from bionicpro_assets.quality.evaluate import BlockedError, Verdict, evaluate, require
+from bionicpro_assets.quality.evaluate import BlockedError, evaluate, require
 from bionicpro_assets.quality.source_claims import crm_contract, raw_claims, telemetry_contract
 from bionicpro_assets.quality.stored import published_claim, published_verdict
+from bionicpro_assets.quality.verdict import HourVerdict
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.sqlfiles import sql
 from bionicpro_assets_tests.quality import corruptions
@@ -81,7 +82,7 @@ def commit(clickhouse: ClickHouse, table: HourlyTable, numbers: Mapping[datetime
         )
 
 
-def by_hour(verdicts: list[Verdict]) -> dict[datetime, set[str]]:
+def by_hour(verdicts: list[HourVerdict]) -> dict[datetime, set[str]]:
     found = defaultdict(set)
     for verdict in verdicts:
         impersonal(verdict)
@@ -90,9 +91,9 @@ def by_hour(verdicts: list[Verdict]) -> dict[datetime, set[str]]:
     return found
 
 
-def impersonal(verdict: Verdict) -> None:
+def impersonal(verdict: HourVerdict) -> None:
     """A sample names chips and numbers, never a person."""
-    said = str(verdict) + "".join(s for v in verdict.hours.values() for s in v.sample)
+    said = str(verdict) + "".join(s for v in verdict.found.values() for s in v.sample)
     assert not PERSONAL.search(said), said
 
 
@@ -190,7 +191,7 @@ def test_a_usual_hour_is_usual(engine, usual):
     telemetry = [c for c in CLAIMS if c.table == TELEMETRY and c.name != "source_is_fresh"]
     verdicts = evaluate(engine, telemetry, usual, now=usual[-1] + HOUR)
     assert by_hour(verdicts) == {}
-    looked = {v.claim.name: sum(h.checked for h in v.hours.values()) for v in verdicts}
+    looked = {v.claim.name: sum(h.checked for h in v.found.values()) for v in verdicts}
     assert looked["no_prosthesis_silent"] == 24 * CHIPS
     assert looked["volume_as_usual"] == 40 * CHIPS
 
@@ -211,7 +212,7 @@ def test_a_hole_in_what_was_loaded_is_no_silence(engine, usual):
     hour = usual[0] - timedelta(days=40)
     silent = next(c for c in CLAIMS if c.name == "no_prosthesis_silent")
     (verdict,) = evaluate(engine, [silent], [hour])
-    assert verdict.hours == {}
+    assert verdict.found == {}
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from bionicpro_assets.extract.telemetry import roll_up
 from bionicpro_assets.hours import floor_hour, hour_range
-from bionicpro_assets.quality.evaluate import Verdict
 from bionicpro_assets.quality.source_claims import raw_claims, raw_verdicts
+from bionicpro_assets.quality.verdict import HourVerdict
 from bionicpro_assets_tests.integration.sources import as_user, reader_of
 from bionicpro_assets_tests.quality.corruptions import RAW, short_name
 
@@ -25,7 +25,7 @@ def add_raw(sources, hour: datetime) -> None:
     )
 
 
-def found_in(verdicts: list[Verdict], hour: datetime) -> set[str]:
+def found_in(verdicts: list[HourVerdict], hour: datetime) -> set[str]:
     return {short_name(v.claim) for v in verdicts if hour in v.failing}
 
 
@@ -34,7 +34,7 @@ def test_the_roll_up_against_the_raw_rows(sources):
     for hour in hours:
         add_raw(sources, hour)
     roll_up(sources.telemetry, hours)
-    assert all(v.passed and len(v.hours) == len(hours) for v in raw_verdicts(sources.telemetry, hours))
+    assert all(v.passed and len(v.found) == len(hours) for v in raw_verdicts(sources.telemetry, hours))
     for line, hour in zip(RAW, hours, strict=True):
         sources.in_telemetry(line.change, {"hour": hour})
         if line.caught == "roll_up.raw_rows_within_one_a_second":
@@ -52,7 +52,7 @@ def test_an_open_hour_is_not_compared_with_its_raw_rows(sources):
     ahead = floor_hour(datetime.now(UTC)) + timedelta(hours=1)
     add_raw(sources, ahead)
     rolled_up, _ = raw_verdicts(sources.telemetry, [ahead])
-    assert rolled_up.hours == {}
+    assert rolled_up.found == {}
 
 
 def test_raw_rows_that_may_not_be_read_are_a_warning_that_says_what_to_grant(sources, postgres_server):

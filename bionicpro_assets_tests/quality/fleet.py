@@ -19,7 +19,8 @@ from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.quarantine import with_first_rejected
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY, Claim
-from bionicpro_assets.quality.evaluate import Verdict, evaluate, require
+from bionicpro_assets.quality.evaluate import evaluate, require
+from bionicpro_assets.quality.verdict import HourVerdict
 from bionicpro_assets.transform.crm_history import CrmAnswer, attribute
 from bionicpro_assets.transform.join import join_telemetry_with_customers
 
@@ -223,7 +224,7 @@ def tick(
 
 def load_history(
     clickhouse: ClickHouse, fleet: Fleet, claims: Sequence[Claim], *, zone: str, ticks: int
-) -> list[Verdict]:
+) -> list[HourVerdict]:
     """Five weeks in one window of telemetry, the last days with all that follows from it, the last hours tick by tick.
 
     Returns:
