@@ -214,6 +214,12 @@ class Settings(BaseSettings):
         alias="BIONICPRO_PAGES",
         description="Folder for the fleet's page of every day; by default `pages` in BIONICPRO_HOME",
     )
+    pages_days: int = Field(
+        365,
+        ge=1,
+        alias="BIONICPRO_PAGES_DAYS",
+        description="How many days back the fleet's pages are kept; like the rows of the mart",
+    )
     pages_url: WebUrl | None = Field(
         None,
         alias="BIONICPRO_PAGES_URL",

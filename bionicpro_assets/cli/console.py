@@ -1,5 +1,7 @@
-"""What all commands print with."""
+"""What all commands print with. Colour and cut lines are for a terminal; a file or a pipe gets neither."""
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +9,16 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-console = Console()
+# Without a terminal rich takes 80 columns, and cuts sentences into lines that no script finds again.
+COLUMNS_OF_A_FILE = 240
+
+
+def _console() -> Console:
+    cut = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if cut else COLUMNS_OF_A_FILE)
+
+
+console = _console()
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -19,12 +19,20 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+EVERYDAY, LOOKING, SETTING_UP = "Every day", "Looking closer", "Setting up"
+
+
+def _examples(*lines: str) -> str:
+    """The end of a command's help. Every paragraph of it becomes a line."""
+    return "\n\n".join(["Like this:", *lines])
+
 
 class Failed(typer.Exit):
     """Ends the command after the error was said: status 1 if the answer is no, 2 if it couldn't be done at all."""
 
     def __init__(self, error: PlatformError) -> None:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        colour = None if "NO_COLOR" not in os.environ else False
+        typer.secho(str(error), fg=typer.colors.RED, err=True, color=colour)
         super().__init__(1 if isinstance(error, AnswerError) else 2)
 
 
@@ -41,7 +49,10 @@ def main(
         os.environ["BIONICPRO_ENV_FILE"] = str(env_file.resolve())
 
 
-@app.command()
+@app.command(
+    rich_help_panel=EVERYDAY,
+    epilog=_examples("bionicpro demo", "bionicpro demo --prostheses 200 --hours 72 --home /tmp/demo"),
+)
 def demo(
     prostheses: Annotated[int, typer.Option(min=1, max=1_000_000, help="Prostheses in the demo CRM.")] = 30,
     hours: Annotated[int, typer.Option(min=1, max=2160, help="Closed hours of telemetry to make.")] = 24,
@@ -59,7 +70,7 @@ def demo(
         run_demo(home, Fleet(prostheses, hours, seed))
 
 
-@app.command()
+@app.command(rich_help_panel=EVERYDAY, epilog=_examples("bionicpro up", "bionicpro up --port 3001"))
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI, on 127.0.0.1 only.")] = 3000,
 ) -> None:
@@ -70,7 +81,7 @@ def up(
         run_up(port)
 
 
-@app.command()
+@app.command(rich_help_panel=SETTING_UP, epilog=_examples("bionicpro init clickhouse", "bionicpro init roles"))
 def init(
     targets: Annotated[
         list[str] | None, typer.Argument(help="crm, telemetry, clickhouse (all three if none is named); roles.")
@@ -87,7 +98,10 @@ def init(
         run_init(targets or [])
 
 
-@app.command()
+@app.command(
+    rich_help_panel=SETTING_UP,
+    epilog=_examples("bionicpro user reports_api --role report_reader --password-file password.txt"),
+)
 def user(
     name: Annotated[str, typer.Argument(help="The ClickHouse user.")],
     role: Annotated[Literal["etl", "report_reader"], typer.Option(help="What the user may do.")],
@@ -103,7 +117,14 @@ def user(
         run_user(name, role, password_file)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=EVERYDAY,
+    epilog=_examples(
+        "bionicpro materialize",
+        "bionicpro materialize --from 2026-11-23T08:00 --to 2026-11-23T20:00",
+        "bionicpro materialize --from 2026-11-23T08:00 --to 2026-11-23T20:00 --wearers-as-of-now --chip CHIP-000001",
+    ),
+)
 def materialize(
     first: Annotated[
         str | None,
@@ -130,7 +151,10 @@ def materialize(
         run_materialize(first, last, datetime.now(UTC), as_of_now=wearers_as_of_now, chips=chip or [])
 
 
-@app.command()
+@app.command(
+    rich_help_panel=LOOKING,
+    epilog=_examples("bionicpro verify", "bionicpro verify --from 2026-11-01T00:00 --to 2026-11-02T23:00 --json"),
+)
 def verify(
     first: Annotated[
         str | None, typer.Option("--from", help="First hour, like 2026-11-24T08:00 (UTC). Default: the lookback.")
@@ -147,7 +171,10 @@ def verify(
         run_verify(first, last, datetime.now(UTC), as_json=json)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=LOOKING,
+    epilog=_examples("bionicpro compare --with airflow.user_prosthesis_stats --from 2026-11-20"),
+)
 def compare(
     other: Annotated[str, typer.Option("--with", help="The other table in the same ClickHouse, as database.table.")],
     first: Annotated[str | None, typer.Option("--from", help="First day, like 2026-11-24. Default: all.")] = None,
@@ -157,7 +184,6 @@ def compare(
     """Compare the mart with another table of the same contract: doubled, missing, changed, and why. Status 1 if so.
 
     For moving over from the Airflow DAG: rename its table, and let both run side by side for a while.
-    bionicpro compare --with airflow.user_prosthesis_stats --from 2026-11-20
     """
     from bionicpro_assets.cli.compare import run_compare
 
@@ -165,22 +191,30 @@ def compare(
         run_compare(other, first, last, as_json=json)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=LOOKING,
+    epilog=_examples(
+        'bionicpro query "SELECT report_date, count() FROM reports.user_prosthesis_stats GROUP BY 1 ORDER BY 1"'
+    ),
+)
 def query(
     statement: Annotated[str, typer.Argument(help="A SELECT on ClickHouse.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a row, for scripts.")] = False,
 ) -> None:
-    """Ask the mart, read-only.
-
-    bionicpro query "SELECT report_date, count() FROM reports.user_prosthesis_stats GROUP BY 1 ORDER BY 1"
-    """
+    """Ask the mart, read-only."""
     from bionicpro_assets.cli.query import run_query
 
     with _said():
         run_query(statement, as_json=json)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=EVERYDAY,
+    epilog=_examples(
+        "bionicpro report --user user_0005 --from 2026-11-01 --to 2026-11-30 --lang ru",
+        "bionicpro report --fleet --out - > fleet.html",
+    ),
+)
 def report(
     user: Annotated[str | None, typer.Option(help="The patient's login in the CRM.")] = None,
     fleet: Annotated[bool, typer.Option("--fleet", help="All prostheses, without naming a patient.")] = False,
@@ -194,19 +228,14 @@ def report(
     ] = None,
     lang: Annotated[Literal["en", "ru"], typer.Option(help="The page's language.")] = "en",
 ) -> None:
-    """Write a page to look at and to print: one HTML file that needs no network.
-
-    bionicpro report --user demo_0007 --from 2026-11-01 --to 2026-11-30 --lang ru
-
-    bionicpro report --fleet
-    """
+    """Write a page to look at and to print: one HTML file that needs no network."""
     from bionicpro_assets.cli.report import run_report
 
     with _said():
         run_report(user, first, last, datetime.now(UTC), fleet=fleet, out=out, lang=lang)
 
 
-@app.command()
+@app.command(rich_help_panel=EVERYDAY, epilog=_examples("bionicpro status", "bionicpro status --json"))
 def status(
     json: Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")] = False,
 ) -> None:
@@ -217,7 +246,7 @@ def status(
         run_status(datetime.now(UTC), as_json=json)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOKING, epilog=_examples("bionicpro doctor", "bionicpro doctor --json"))
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a finding, for scripts.")] = False,
 ) -> None:
@@ -231,7 +260,7 @@ def doctor(
         run_doctor(datetime.now(UTC), as_json=json)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOKING, epilog=_examples("bionicpro metrics", "bionicpro metrics --once"))
 def metrics(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 9464,
@@ -248,10 +277,10 @@ def metrics(
 
 
 alerts = typer.Typer(help="Messages about failed runs, failed checks and stale assets.", no_args_is_help=True)
-app.add_typer(alerts, name="alerts")
+app.add_typer(alerts, name="alerts", rich_help_panel=SETTING_UP)
 
 
-@alerts.command()
+@alerts.command(epilog=_examples("bionicpro alerts test"))
 def test() -> None:
     """Send a test message through every configured channel. Status 1 if one doesn't take it."""
     from bionicpro_assets.cli.alerts import run_alerts_test

@@ -12,11 +12,14 @@ import dagster as dg
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.databases import clickhouse_of
@@ -114,12 +117,22 @@ def load_hours(
             progress.console.print(f"Loaded {describe(chunk)} in {time.monotonic() - began:.1f} s, run {run_id}.")
 
 
+class RateColumn(ProgressColumn):
+    """Hours of data loaded in a minute, once a run has ended."""
+
+    def render(self, task: Task) -> Text:
+        """What it says now."""
+        return Text(f"{task.speed * 60:.0f} hours a minute" if task.speed else "")
+
+
 def _progress() -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.completed} of {task.total} hours"),
         BarColumn(),
+        RateColumn(),
         TimeElapsedColumn(),
+        TextColumn("left:"),
         TimeRemainingColumn(),
         console=console,
         transient=True,

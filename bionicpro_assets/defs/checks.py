@@ -8,7 +8,7 @@ import dagster as dg
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
-from bionicpro_assets.defs.verdicts import evaluations, hours_to_tell, result, spec
+from bionicpro_assets.defs.verdicts import aside, evaluations, hours_to_tell, is_news, result, spec
 from bionicpro_assets.hours import hour_range, parse_hour, refresh_window
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY, Claim, claims
@@ -90,8 +90,11 @@ def _check(
             verdicts = verdicts_of(context, resource.clickhouse, hours)
         asked = {key.name for key in context.op_execution_context.selected_asset_check_keys}
         verdicts = [verdict for verdict in verdicts if verdict.claim.name in asked]
-        tell = hours_to_tell(context.instance, verdicts, hours)
-        for verdict in verdicts:
+        now = datetime.now(UTC)
+        news = [verdict for verdict in verdicts if is_news(context.instance, verdict, hours, now)]
+        yield from (aside(verdict.claim) for verdict in verdicts if verdict not in news)
+        tell = hours_to_tell(context.instance, news, hours)
+        for verdict in news:
             for evaluation in evaluations(verdict, tell.get(verdict.claim.name, [])):
                 # Takes an evaluation, though its annotation doesn't say so yet; a test holds that.
                 context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]

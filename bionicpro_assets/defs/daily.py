@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -19,7 +20,7 @@ from bionicpro_assets.load.columns import Column
 from bionicpro_assets.quality.daily import daily_claims, evaluate_days
 from bionicpro_assets.quality.verdict import DayVerdict
 from bionicpro_assets.report.facts import DayFacts, Facts, find_facts
-from bionicpro_assets.report.files import write_fleet_page
+from bionicpro_assets.report.files import drop_old_pages, write_fleet_page
 from bionicpro_assets.report.language import LANGUAGES
 from bionicpro_assets.report.page import render
 from bionicpro_assets.report.period import Period
@@ -102,6 +103,9 @@ def daily_assets(daily: Daily, settings: Settings) -> list[dg.AssetsDefinition]:
                     context.add_asset_metadata(_page(facts, settings), partition_key=day_key(day))
                 else:
                     context.log.warning(f"No page of {day}: there is no telemetry of that day.")
+            today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
+            if dropped := drop_old_pages(settings.pages_folder, today, settings.pages_days):
+                context.log.info(f"{dropped} pages of days more than {settings.pages_days} days ago are deleted.")
         return dg.MaterializeResult()
 
     return [user_daily_stats, fleet_report]

@@ -1,5 +1,6 @@
 """The ClickHouse IO manager: an asset's frame in, its hours published; an asset's hours out, its frame."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -39,6 +40,7 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
             if sorted(obj.hours) != hours:
                 raise DataError(f"{name}: the run is for {describe(hours)}, and its rows for {describe(obj.hours)}.")
             clickhouse = self.clickhouse.clickhouse
+            began = time.monotonic()
             try:
                 publication = publish(
                     clickhouse,
@@ -54,13 +56,14 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
                 # An output context gives no other way to the instance that the run is recorded in.
                 tell_blocked(context.step_context.instance, error, context.run_id)
                 raise
+            seconds = time.monotonic() - began
             table = HourlyTable.of(clickhouse, name)
             rows_in_table = table.row_count(clickhouse)
         if publication.superseded:
             context.log.warning(
                 f"{name}: of {describe(publication.superseded)} a newer read was published meanwhile and stays visible."
             )
-        context.add_output_metadata(publication_metadata(table, publication, rows_in_table))
+        context.add_output_metadata(publication_metadata(table, publication, rows_in_table, seconds))
         lineage = (context.definition_metadata or {}).get("dagster/column_lineage")
         described = table_metadata(table, publication.head)
         if lineage is not None:

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.hours import partition_key
+from bionicpro_assets.hours import HOUR, partition_key
 from bionicpro_assets.load.columns import Column
 from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.load.table import HourlyTable
@@ -37,8 +37,13 @@ PERSONAL = frozenset(
 )
 
 
-def publication_metadata(table: HourlyTable, publication: Publication, rows_in_table: int) -> dict[str, Any]:
-    """Metadata of a published window: it is on the materialisation of every hour of it, and so is kept small."""
+def publication_metadata(
+    table: HourlyTable, publication: Publication, rows_in_table: int, seconds: float
+) -> dict[str, Any]:
+    """Metadata of a published window: it is on the materialisation of every hour of it, and so is kept small.
+
+    `seconds` is how long it took to make the rows, to write them and to publish them.
+    """
     return {
         "dagster/row_count": rows_in_table,
         "dagster/table_name": table.name,
@@ -49,6 +54,8 @@ def publication_metadata(table: HourlyTable, publication: Publication, rows_in_t
         "unchanged_hours": len(publication.unchanged),
         "superseded_hours": len(publication.superseded),
         "bytes": publication.size,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(publication.rows / max(seconds, 0.001), 1),
         "publication": str(publication.number),
         SOURCE_READ_AT: dg.MetadataValue.timestamp(max(publication.read_at.values())),
     }
@@ -99,12 +106,21 @@ def add_per_hour(
     key: dg.AssetKey,
     more: Mapping[str, Mapping[datetime, Any]] | None = None,
 ) -> None:
-    """Give the materialisation of every partition its own row count, and more by name; the rest is the window's."""
+    """Give the materialisation of every hour its own row count and delay, and more by name: the UI plots them.
+
+    The rest of its metadata is the window's.
+    """
+    more = {"lag_minutes": minutes_behind(frame.read_at), **(more or {})}
     for hour, count in frame.rows_per_hour().items():
-        own = {name: values[hour] for name, values in (more or {}).items() if hour in values}
+        own = {name: values[hour] for name, values in more.items() if hour in values}
         context.add_asset_metadata(
             {"dagster/partition_row_count": count, **own}, asset_key=key, partition_key=partition_key(hour)
         )
+
+
+def minutes_behind(read_at: Mapping[datetime, datetime]) -> dict[datetime, float]:
+    """How long after their end the hours were read; 0 for an hour that was open."""
+    return {hour: round(max((at - hour - HOUR).total_seconds(), 0) / 60, 1) for hour, at in read_at.items()}
 
 
 def _plain(value: object) -> str | int | float | bool | None:

@@ -40,8 +40,10 @@ class Period(dg.Config):
 class Wearers(dg.Config):
     """Hours whose wearers were wrong in the CRM, and the chips it is about."""
 
-    first_hour: str = Field(description="First hour in UTC, like 2026-11-24T08:00.")
-    last_hour: str = Field(description="Last hour in UTC, itself included.")
+    first_hour: str = Field(
+        "", description="First hour in UTC, like 2026-11-24T08:00. To be filled in: this changes whose hours they are."
+    )
+    last_hour: str = Field("", description="Last hour in UTC, itself included. To be filled in.")
     chips: list[str] = Field(
         [], description='The chips it is about, like ["CHIP-000001"]. Empty: all chips that the CRM names now.'
     )
@@ -67,8 +69,11 @@ def operator_jobs(settings: Settings, etl: "AssetJob") -> dg.Definitions:
 
     @dg.job(
         name=keys.LOAD_JOB,
+        config=form("period_to_load", Period),
         description="Refresh now, or load any period again: open the launchpad, fill in the hours or leave the form as "
-        "it is for the last hours, and launch. Loading again changes nothing that is right already.",
+        "it is for the last hours, and launch. The runs that load them follow within half a minute. Loading again "
+        "changes nothing that is right already. An hour is loaded for all patients: for one patient's period, too, "
+        "name its hours.",
         executor_def=dg.in_process_executor,
     )
     def load() -> None:
@@ -76,6 +81,7 @@ def operator_jobs(settings: Settings, etl: "AssetJob") -> dg.Definitions:
 
     @dg.job(
         name=keys.CHECK_JOB,
+        config=form("period_to_check", Period),
         description="Evaluate all data-quality checks on a period that is loaded, without loading it again: open the "
         "launchpad and fill in the hours. What the checks find stands on their pages, hour by hour.",
         executor_def=dg.in_process_executor,
@@ -85,6 +91,7 @@ def operator_jobs(settings: Settings, etl: "AssetJob") -> dg.Definitions:
 
     @dg.job(
         name=keys.CORRECT_JOB,
+        config=form("wearers_to_correct", Wearers),
         description="Give the hours of a period to the patients whom the CRM names now, for some chips or for all, "
         "when a mistake was corrected in the CRM. The hours keep these wearers until they are corrected again.",
         executor_def=dg.in_process_executor,
@@ -111,14 +118,35 @@ def operator_jobs(settings: Settings, etl: "AssetJob") -> dg.Definitions:
     )
     def asked(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest]:
         run = context.dagster_run
-        form = _form(run)
+        given: Mapping[str, Any] = run.run_config
         began = context.instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))[0].create_timestamp
-        hours = period(settings, form.get("first_hour"), form.get("last_hour"), began.astimezone(UTC))
-        crm = {"wearers_as_of_now": True, "chips": form.get("chips", [])} if run.job_name == keys.CORRECT_JOB else {}
+        hours = period(settings, given.get("first_hour"), given.get("last_hour"), began.astimezone(UTC))
+        crm = {"wearers_as_of_now": True, "chips": given.get("chips", [])} if run.job_name == keys.CORRECT_JOB else {}
         job_name = keys.CHECKS_JOB if run.job_name == keys.CHECK_JOB else keys.JOB
         yield from requests(run.run_id, job_name, hours, crm, settings.hours_per_run)
 
     return dg.Definitions(jobs=[load, check, correct, checks], sensors=[asked])
+
+
+def form(op: str, model: type[dg.Config]) -> dg.ConfigMapping:
+    """A job's whole form, which is the config of its only op.
+
+    Without it the launchpad has the fields three levels deep, and their explanations out of sight.
+    """
+    fields = {
+        name: dg.Field(
+            [str] if isinstance(field.default, list) else str,
+            default_value=field.default,
+            description=field.description,
+        )
+        for name, field in model.model_fields.items()
+    }
+
+    @dg.config_mapping(config_schema=fields)
+    def filled_in(given: dict[str, Any]) -> dict[str, Any]:
+        return {"ops": {op: {"config": given}}}
+
+    return filled_in
 
 
 def requests(
@@ -151,11 +179,3 @@ def _look(context: dg.OpExecutionContext, settings: Settings, first: str, last: 
     runs = -(-len(hours) // settings.hours_per_run)
     context.log.info(f"Asking for {describe(hours)}, in {runs} runs.")
     context.add_output_metadata({"hours": len(hours), "runs": runs, "period": describe(hours)})
-
-
-def _form(run: dg.DagsterRun) -> dict[str, Any]:
-    """The form of a run's one op, as far as it was filled in."""
-    config: dict[str, Any] = dict(run.run_config or {})
-    ops: dict[str, Any] = config.get("ops") or {}
-    filled: list[dict[str, Any]] = [(op or {}).get("config") or {} for op in ops.values()]
-    return filled[0] if filled else {}

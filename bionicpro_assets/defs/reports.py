@@ -1,7 +1,7 @@
 """The mart: telemetry joined with the people who wear the prostheses; and the quarantine, what can't be joined."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -137,7 +137,16 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
                 assumed = {hour: made.assumed.get(hour, 0) for hour in part}
                 # The window's instant is the newest of its hours; each hour has its own.
                 instants = {hour: dg.MetadataValue.timestamp(at) for hour, at in frame.read_at.items()}
-                add_per_hour(context, frame, keys.MART, {"assumed_rows_of_hour": assumed, SOURCE_READ_AT: instants})
+                add_per_hour(
+                    context,
+                    frame,
+                    keys.MART,
+                    {
+                        "assumed_rows_of_hour": assumed,
+                        "unmatched_percent_of_hour": _unmatched(made, part),
+                        SOURCE_READ_AT: instants,
+                    },
+                )
                 total += sum(assumed.values())
                 yield frame
                 del made, frame
@@ -152,6 +161,17 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
         yield dg.Output(frames, "user_prosthesis_stats")
 
     return transform_and_join
+
+
+def _unmatched(made: Joined, hours: Sequence[datetime]) -> dict[datetime, float]:
+    """How many percent of the telemetry found no wearer, hour by hour."""
+    of_mart, alone = (
+        dict(rows.group_by("hour_start").len().iter_rows())
+        for rows in (made.rows, made.rejected.filter(pl.col("no_wearer") == 1))
+    )
+    return {
+        hour: round(100 * alone.get(hour, 0) / max(alone.get(hour, 0) + of_mart.get(hour, 0), 1), 2) for hour in hours
+    }
 
 
 def _chips(frame: HourlyFrame) -> dict[datetime, list[str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
@@ -12,13 +12,15 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from bionicpro_assets.errors import ContractError
-from bionicpro_assets.hours import floor_hour, partition_key
+from bionicpro_assets.hours import HOUR, floor_hour, partition_key
 from bionicpro_assets.quality.claims import Claim
 from bionicpro_assets.quality.evaluate import BlockedError
 from bionicpro_assets.quality.source_claims import broken_contract
 from bionicpro_assets.quality.verdict import HourVerdict
 
 SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
+# A run that is under way has planned an evaluation of each of its hours; those say nothing.
+EVALUATED = {AssetCheckExecutionRecordStatus.FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED}
 # Hours that one evaluation names; a backfill of a bad month has many.
 HOURS_NAMED = 50
 
@@ -54,6 +56,30 @@ def result(verdict: HourVerdict) -> dg.AssetCheckResult:
         severity=SEVERITIES[verdict.claim.severity],
         description=None if verdict.passed else str(verdict),
         metadata=_metadata(verdict, sorted(verdict.found)),
+    )
+
+
+def is_news(instance: dg.DagsterInstance, verdict: HourVerdict, hours: Sequence[datetime], now: datetime) -> bool:
+    """Whether a run of these hours may say so.
+
+    A run that loads hours of last month can't make anything fresh, and isn't asked whether it is: it begins no problem
+    of freshness. One that is known it repeats, and so hides none.
+    """
+    if verdict.passed or not verdict.claim.of_now:
+        return True
+    age = timedelta(minutes=verdict.claim.parameters["minutes"])
+    return max(hours) + HOUR + age > now or _failed_last(instance, verdict.claim)
+
+
+def aside(claim: Claim) -> dg.AssetCheckResult:
+    """The evaluation of a claim about the present by a run that is about other hours."""
+    return dg.AssetCheckResult(
+        passed=True,
+        asset_key=key_of(claim),
+        check_name=claim.name,
+        severity=SEVERITIES[claim.severity],
+        description="This run is for older hours only, and says nothing of it; runs of the last hours do.",
+        metadata={"checked": 0, "failed": 0},
     )
 
 
@@ -95,11 +121,15 @@ def _ever_failed(instance: dg.DagsterInstance, claim: Claim) -> bool:
     return bool(_latest(instance, claim, {AssetCheckExecutionRecordStatus.FAILED}))
 
 
+def _failed_last(instance: dg.DagsterInstance, claim: Claim) -> bool:
+    """Whether the last evaluation, of whatever hours, says that the claim doesn't hold."""
+    found = _latest(instance, claim, EVALUATED)
+    return any(record.status == AssetCheckExecutionRecordStatus.FAILED for record in found)
+
+
 def _failed_before(instance: dg.DagsterInstance, claim: Claim, hour: datetime) -> bool:
     """Whether the last evaluation of the hour says that the claim doesn't hold."""
-    # A run that is under way has planned an evaluation of each of its hours; those say nothing.
-    evaluated = {AssetCheckExecutionRecordStatus.FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED}
-    found = _latest(instance, claim, evaluated, PartitionKeyFilter(key=partition_key(hour)))
+    found = _latest(instance, claim, EVALUATED, PartitionKeyFilter(key=partition_key(hour)))
     return any(record.status == AssetCheckExecutionRecordStatus.FAILED for record in found)
 
 

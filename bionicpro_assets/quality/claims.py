@@ -35,6 +35,7 @@ class Claim:
             where it has no `suspects`, none of them finds anything. Thresholds are named `<claim>_<name>` in it.
         hourly: Whether what it finds in an hour depends on the rows of that hour only, so that a long window can be
             worked through in parts.
+        of_now: Whether it is about the present, whatever hours a run is for.
     """
 
     table: str
@@ -46,6 +47,7 @@ class Claim:
     query: str = ""
     screen: str = ""
     hourly: bool = True
+    of_now: bool = False
 
     @property
     def file(self) -> str:
@@ -156,6 +158,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             "WARN",
             parameters={"minutes": settings.max_age_minutes},
             hourly=False,
+            of_now=True,
         ),
     ]
 
@@ -225,6 +228,7 @@ def _of_the_mart(settings: Settings) -> list[Claim]:
             f"The newest hour of the mart ended, and was read, at most {settings.max_age_minutes} minutes ago.",
             parameters={"minutes": settings.max_age_minutes},
             hourly=False,
+            of_now=True,
         ),
     ]
 

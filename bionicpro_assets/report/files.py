@@ -62,3 +62,23 @@ def write_fleet_page(folder: Path, day: date, page: str, code: str) -> Path:
     if path.name == max(other.name for other in folder.glob(f"fleet-[0-9]*-{code}.html")):
         write_page(folder / f"fleet-latest-{code}.html", page, FLEET_PAGE)
     return path
+
+
+def drop_old_pages(folder: Path, today: date, keep_days: int) -> int:
+    """Delete the fleet's pages of days that are more than so many days ago; how many there were. Nothing else goes.
+
+    Raises:
+        PlatformError: A page can't be deleted.
+    """
+    old = [path for path in folder.glob("fleet-*.html") if (day := _day(path)) and (today - day).days > keep_days]
+    for path in old:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise PlatformError(f"{path} can't be deleted: {error.strerror or error}.") from None
+    return len(old)
+
+
+def _day(path: Path) -> date | None:
+    found = re.fullmatch(r"fleet-(\d{4}-\d\d-\d\d)-[a-z]{2}\.html", path.name)
+    return date.fromisoformat(found[1]) if found else None

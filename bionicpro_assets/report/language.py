@@ -24,10 +24,10 @@ class Language:
         return str(self._at(path)).format(**values)
 
     def reason(self, reason: str) -> str:
-        """Why rows are set aside. Of values that can't be, which they are stays in the words of the quarantine."""
+        """Why rows are set aside; what this language has no words for stays in those of the quarantine."""
         known, reasons = self._at("quality.reason"), reason.split("; ")
         said = [str(known[one]) for one in reasons if one in known]
-        if values := [one for one in reasons if one not in known]:
+        if values := [self._value(one) for one in reasons if one not in known]:
             said.append(self("quality.impossible", reasons="; ".join(values)))
         return "; ".join(said)
 
@@ -59,6 +59,14 @@ class Language:
     def short_day(self, day: date) -> str:
         """A day without its year."""
         return self("format.short_day", day=day.day, month=self._at("format.months")[day.month - 1])
+
+    def _value(self, broken: str) -> str:
+        """A rule of `transform.validate` that is broken: a sentence of its own, or a column and what is wrong of it."""
+        rules, columns = self._at("quality.value"), self._at("quality.column")
+        column, _, rule = broken.partition(" ")
+        if broken in rules:
+            return str(rules[broken])
+        return str(rules[rule]).format(column=columns[column]) if rule in rules and column in columns else broken
 
     def _at(self, path: str) -> Any:
         found: Any = self.words

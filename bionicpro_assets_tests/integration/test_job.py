@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import dagster as dg
 import pytest
 
-from bionicpro_assets.hours import floor_hour, hour_range
+from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.quality.stored import published_verdict
 
 OPEN = floor_hour(datetime.now(UTC))
@@ -196,3 +197,26 @@ def test_rollup_and_report_from_raw_rows(platform, sources, monkeypatch):
     )
     # 2 of 3 movements; (100 + 201 + 110) / 3; sqrt(3² + 4²) = 5, sqrt(6² + 8²) = 10, 0, 0: 15 / 4
     assert rows == [(3, 2, 66.67, 137.0, 100, 201, 79.0, 78, 80, 31.0, 32.0, 1, 2, 95.0, 3.75)]
+
+
+def test_a_run_of_old_hours_begins_no_problem_of_freshness_and_hides_none(platform, sources):
+    sources.add_wearer("C1", "anna")
+    last = floor_hour(datetime.now(UTC))
+    old = last - timedelta(hours=30)
+    sources.add_hour("C1", old)
+
+    def said(first: datetime, until: datetime) -> dict[str, tuple[bool, int]]:
+        platform.load(first, until)
+        (run,) = platform.instance.get_runs(limit=1)
+        records = platform.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        found = [record.dagster_event.asset_check_evaluation_data for record in records]
+        return {
+            e.check_name: (e.passed, e.metadata["checked"].value) for e in found if e.check_name.endswith("_is_fresh")
+        }
+
+    not_asked = {"source_is_fresh": (True, 0), "mart_is_fresh": (True, 0)}
+    assert said(old, old + HOUR) == not_asked
+    # The refresh reads hours without a row: the mart is as new as can be, and the source is late.
+    late = said(last - HOUR, last)
+    assert [passed for passed, _ in (late["source_is_fresh"], late["mart_is_fresh"])] == [False, True]
+    assert said(old, old + HOUR)["source_is_fresh"][0] is False

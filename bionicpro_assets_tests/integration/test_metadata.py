@@ -48,6 +48,8 @@ def test_the_standard_keys_are_there(loaded, key):
     assert metadata["dagster/storage_kind"] == "clickhouse"
     assert metadata["hours"] == 2
     assert metadata["bytes"] > 0
+    assert metadata["seconds"] > 0
+    assert metadata["rows_per_second"] == pytest.approx(metadata["rows"] / metadata["seconds"], rel=0.05, abs=0.06)
     rows = sum(m["dagster/partition_row_count"] for m in materialisations(loaded, key).values())
     assert metadata["dagster/row_count"] == metadata["rows"] == rows
     read_at = datetime.fromtimestamp(metadata["source_read_at"], UTC)
@@ -77,6 +79,16 @@ def test_every_column_of_the_mart_but_the_stamps_has_its_lineage(loaded):
     metadata = materialisations(loaded, keys.MART)[partition_key(OPEN)]
     columns = {c.name for c in metadata["dagster/column_schema"].columns}
     assert columns - set(metadata["dagster/column_lineage"].deps_by_column) == {"etl_processed_at"}
+
+
+def test_what_is_plotted_over_the_hours_is_theirs(loaded):
+    closed, still_open = (materialisations(loaded, keys.MART)[partition_key(hour)] for hour in (FIRST, OPEN))
+    assert closed["unmatched_percent_of_hour"] == pytest.approx(100 / 3, abs=0.01)
+    assert still_open["unmatched_percent_of_hour"] == 0
+    read_at = datetime.fromtimestamp(closed["source_read_at"], UTC)
+    assert closed["lag_minutes"] == pytest.approx((read_at - OPEN).total_seconds() / 60, abs=0.1)
+    assert still_open["lag_minutes"] == 0
+    assert {"lag_minutes"} <= set(materialisations(loaded, keys.TELEMETRY_EXTRACT)[partition_key(OPEN)])
 
 
 def test_telemetry_without_a_wearer_is_counted_and_named(loaded):

@@ -15,11 +15,6 @@ from bionicpro_assets_tests.integration.platform import Platform
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 OPEN = floor_hour(datetime.now(UTC))
-OPS = {
-    keys.LOAD_JOB: "period_to_load",
-    keys.CHECK_JOB: "period_to_check",
-    keys.CORRECT_JOB: "wearers_to_correct",
-}
 
 
 def ago(hours: int) -> datetime:
@@ -38,9 +33,8 @@ class Operator:
         self.definitions = build_definitions(Settings.load(), retries=False)
 
     def launch(self, job: str, **form: Any) -> dg.ExecuteInProcessResult:
-        config = {"ops": {OPS[job]: {"config": form}}} if form else {}
         return self.definitions.resolve_job_def(job).execute_in_process(
-            run_config=config, instance=self.instance, raise_on_error=False
+            run_config=form, instance=self.instance, raise_on_error=False
         )
 
     def ask(self, job: str, **form: Any) -> list[dg.RunRequest]:

@@ -1,6 +1,7 @@
 """The documentation against the code: what it names exists, and what exists is named."""
 
 import re
+import shlex
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,27 @@ def test_every_command_that_is_named_exists(document):
     assert set(re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, re.MULTILINE)) <= targets
     if document.name == "README.md":
         assert set(named) | {"demo"} == commands
+
+
+def leaves(group: Any, path: str = "bionicpro") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        below = f"{path} {name}"
+        found |= leaves(command, below) if hasattr(command, "commands") else {below: command}
+    return found
+
+
+def test_every_command_has_examples_that_it_would_take():
+    for path, command in leaves(get_command(app)).items():
+        _, *examples = (command.epilog or "").split("\n\n")
+        assert examples, path
+        for example in examples:
+            spoken = shlex.split(example.partition(" > ")[0])
+            assert example.startswith(path), example
+            arguments = spoken[len(path.split()) :]
+            # Parsed, not run: an option or a value that there is not raises.
+            command.make_context(path, arguments)
+        assert command.rich_help_panel or " " in path.removeprefix("bionicpro "), path
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)

@@ -18,7 +18,7 @@ from bionicpro_assets.hours import HOUR, hour_range
 from bionicpro_assets.late.days_due import ranges
 from bionicpro_assets.report.charts import BLUE, INK, ORANGE, RED, SOFT, Chart, Series, draw
 from bionicpro_assets.report.facts import DayFacts, Facts, Unit
-from bionicpro_assets.report.files import file_name, write_fleet_page, write_page
+from bionicpro_assets.report.files import drop_old_pages, file_name, write_fleet_page, write_page
 from bionicpro_assets.report.language import LANGUAGES, language
 from bionicpro_assets.report.measures import Measures, together
 from bionicpro_assets.report.page import TEMPLATES, render
@@ -26,6 +26,7 @@ from bionicpro_assets.report.period import Period, period
 from bionicpro_assets.report.picture import day_picture
 from bionicpro_assets.report.quality import Quality
 from bionicpro_assets.transform.join import NO_WEARER, UNKNOWN_CHIP
+from bionicpro_assets.transform.validate import rules
 
 ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo"]  # fmt: skip
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
@@ -144,6 +145,17 @@ def test_both_languages_have_the_same_texts_and_values():
     assert len(language("ru").words["count"]["days"]) == 3
     for lang in map(language, LANGUAGES):
         assert set(lang.words["quality"]["reason"]) == {*NO_WEARER.values(), UNKNOWN_CHIP}
+
+
+def test_every_rule_of_the_quarantine_is_said_in_the_pages_language():
+    for rule in rules():
+        assert not re.search("[A-Za-z]", language("ru").reason(rule)), rule
+        assert "_" not in language("en").reason(rule), rule
+    both = "the CRM doesn't know the chip; avg_battery_level is outside 0 to 100"
+    assert (
+        language("ru").reason(both)
+        == "CRM не знает чип; невозможные значения (средний заряд: вне пределов от 0 до 100)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -294,3 +306,22 @@ def test_what_is_written_and_drawn_stands_out_from_the_paper():
     assert min(contrast(c, colours["paper"]) for c in (BLUE, ORANGE, RED)) >= 3
     # The two of a chart are told apart in grey too.
     assert contrast(BLUE, ORANGE) > 1.6
+
+
+def test_pages_are_kept_for_so_many_days(tmp_path):
+    days = [date(2026, 11, day) for day in (1, 2, 20, 24)]
+    for code in LANGUAGES:
+        for day in days:
+            write_fleet_page(tmp_path, day, "page", code)
+    for name in ("fleet-notes.html", "report-anna-2025-01-01-en.html"):
+        (tmp_path / name).write_text("somebody's own")
+    assert drop_old_pages(tmp_path, date(2026, 11, 24), keep_days=22) == 2
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {
+        *(f"fleet-{day}-{code}.html" for code in LANGUAGES for day in days[1:]),
+        *(f"fleet-latest-{code}.html" for code in LANGUAGES),
+        "fleet-notes.html",
+        "report-anna-2025-01-01-en.html",
+    }
+    assert drop_old_pages(tmp_path, date(2026, 11, 24), keep_days=22) == 0
+    assert drop_old_pages(tmp_path / "nowhere", date(2026, 11, 24), keep_days=1) == 0

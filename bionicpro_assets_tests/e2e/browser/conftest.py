@@ -78,11 +78,11 @@ def ask(folder: Path, query: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in bionicpro(folder, "query", query, "--json").splitlines()]
 
 
-def shot(page: Page, name: str) -> None:
-    """Keep a picture of the page, in the folder SCREENSHOTS or in the test's own."""
+def shot(page: Page, name: str, part: Any = None) -> None:
+    """Keep a picture of the page, in the folder SCREENSHOTS or in the test's own; of its part x, y, width, height."""
     folder = Path(os.environ.get("SCREENSHOTS", "."))
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / (re.sub(r"\W+", "-", name).strip("-") + ".png"))
+    page.screenshot(path=folder / (re.sub(r"\W+", "-", name).strip("-") + ".png"), clip=part)
 
 
 @pytest.fixture(scope="session")
