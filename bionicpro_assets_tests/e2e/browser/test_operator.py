@@ -31,7 +31,8 @@ class Form:
     job: str
 
     def open(self) -> None:
-        self.page.goto(f"{self.ui.url}/locations/bionicpro_assets/jobs/{self.job}/playground")
+        self.page.goto(f"{self.ui.url}/locations/bionicpro_assets/jobs/{self.job}")
+        self.page.get_by_role("tab", name="Launchpad").click()
         expect(self.page.get_by_text("first_hour").first).to_be_visible()
 
     def fill_in(self, form: str) -> None:
@@ -76,6 +77,7 @@ def test_a_form_explains_itself(ui: Ui, page: Page, job: str):
     form.open()
     for words in EXPLAINED[job]:
         expect(page.get_by_text(words).first).to_be_visible()
+    expect(page.get_by_role("button", name="Launch Run")).to_be_enabled()
     shot(page, f"form-{job.removeprefix('bionicpro_')}")
 
 

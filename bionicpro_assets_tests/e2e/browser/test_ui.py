@@ -150,6 +150,7 @@ def test_a_range_of_hours_is_materialised_and_ends_green(ui: Ui, page: Page):
     # The daemon looks for new backfills every 30 seconds.
     expect(progress).to_contain_text("100% completed", timeout=120_000)
     expect(progress.get_by_role("cell")).to_have_text([re.compile("."), str(HOURS), "0", str(HOURS), "0"])
+    shot(page, "backfill")
     backfill = re.sub(r"\W.*", "", page.url.rpartition("/")[2])
     (run,) = ui.graphql(
         f'{{ partitionBackfillOrError(backfillId: "{backfill}") {{ ... on PartitionBackfill {{ runs(limit: 10) {{ id status }} }} }} }}'
