@@ -145,7 +145,7 @@ def test_what_a_form_asks_for_is_done(ui: Ui, page: Page, closed: list[str], job
 
 
 def test_numbers_are_plotted_over_the_hours(ui: Ui, page: Page):
-    page.set_viewport_size({"width": 1600, "height": 3600})
+    page.set_viewport_size({"width": 1600, "height": 4600})
     page.goto(f"{ui.url}/assets/{MART}?view=overview")
     page.get_by_role("button", name="Plots").click()
     for name in ("partition_row_count", "unmatched_percent_of_hour", "lag_minutes", "seconds", "rows_per_second"):
