@@ -147,11 +147,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_up(folder: Path, port: int) -> Iterator[Up]:
+def running_up(folder: Path, port: int, command: Path = BIONICPRO) -> Iterator[Up]:
     """`bionicpro up` in the folder, which answers; whatever is left of it at the end is killed."""
     with (folder / "up.log").open("wb") as output:
         process = subprocess.Popen(
-            [BIONICPRO, "up", "--port", str(port)],
+            [command, "up", "--port", str(port)],
             cwd=folder,
             env=environment(),
             stdout=output,

@@ -150,6 +150,9 @@ def test_a_range_of_hours_is_materialised_and_ends_green(ui: Ui, page: Page):
     # The daemon looks for new backfills every 30 seconds.
     expect(progress).to_contain_text("100% completed", timeout=120_000)
     expect(progress.get_by_role("cell")).to_have_text([re.compile("."), str(HOURS), "0", str(HOURS), "0"])
+    # The heading of a column, and what the backfill is when the daemon has seen that its runs have ended.
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(2, timeout=90_000)
+    shot(page, "backfill")
     backfill = re.sub(r"\W.*", "", page.url.rpartition("/")[2])
     (run,) = ui.graphql(
         f'{{ partitionBackfillOrError(backfillId: "{backfill}") {{ ... on PartitionBackfill {{ runs(limit: 10) {{ id status }} }} }} }}'
