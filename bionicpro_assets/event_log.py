@@ -37,8 +37,8 @@ event_log_storage:
 class BatchedEventLogStorage(SqlEventLogStorage):
     """What an event log needs to write the events of a batch as a batch.
 
-    Nothing of this is public in Dagster; unit/test_event_log.py and integration/test_postgres_storage.py hold it against
-    Dagster's own storages, event by event.
+    Nothing of this is public in Dagster; unit/test_event_log.py and integration/test_postgres_storage.py hold it
+    against Dagster's own storages, event by event.
     """
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
