@@ -365,7 +365,8 @@ def test_an_upgrade_and_the_way_back(stack):
 
 def test_stopping_waits_for_the_runs_and_nothing_is_lost(stack):
     run = stack.launch(*last_hours(5))
-    wait_for("its container", stack.run_containers, seconds=60)
+    # Its own: a run that is queued behind another's is begun when the stack is back.
+    wait_for("its container", lambda: [c for c in stack.run_containers() if run in docker("inspect", c)], seconds=120)
     stack.script("stop.sh")
     assert stack.run_containers() == []
     assert docker("ps", "--quiet", "--filter", "label=com.docker.compose.project=bionicpro").strip() == ""
