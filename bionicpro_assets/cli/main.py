@@ -79,7 +79,7 @@ def init(
     """Make schemas, tables and views; safe to repeat, and never over what somebody else made.
 
     On databases that exist already, only the mart is needed: [bold]bionicpro init clickhouse[/bold].
-    On a ClickHouse server, [bold]roles[/bold] makes the roles etl and report_reader.
+    On a ClickHouse server, [bold]roles[/bold] makes the roles etl, report_reader and metrics.
     """
     from bionicpro_assets.cli.init import run_init
 
@@ -90,7 +90,7 @@ def init(
 @app.command()
 def user(
     name: Annotated[str, typer.Argument(help="The ClickHouse user.")],
-    role: Annotated[Literal["etl", "report_reader"], typer.Option(help="What the user may do.")],
+    role: Annotated[Literal["etl", "report_reader", "metrics"], typer.Option(help="What the user may do.")],
     password_file: Annotated[Path, typer.Option(help="File with the user's password.")],
 ) -> None:
     """Make a ClickHouse user with one of the platform's roles, or give it a new password; run by an administrator.

@@ -10,7 +10,7 @@ from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.setup.cluster import MORE_GRANTS, for_cluster
 from bionicpro_assets.sqlfiles import scripts, sql
 
-Role = Literal["etl", "report_reader"]
+Role = Literal["etl", "report_reader", "metrics"]
 MIN_PASSWORD_LENGTH = 12
 
 

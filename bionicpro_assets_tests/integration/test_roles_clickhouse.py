@@ -20,6 +20,7 @@ from bionicpro_assets.cli.user import run_user
 from bionicpro_assets.errors import ClickHouseError, PlatformError
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.metrics.journal import journal_metrics
 from bionicpro_assets.setup.access import apply_clickhouse_roles, definer_statement, put_user, user_statements
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.sqlfiles import scripts, sql
@@ -39,9 +40,15 @@ TABLES = ["crm_customer_prosthesis", "hourly_telemetry", "user_prosthesis_stats"
 # What it is, and who may. Whatever isn't an administrator's nor named here is tried and must be refused.
 MAY = {
     **{f"SELECT count() FROM reports.{v}": {"etl", "report_reader"} for v in VIEWS},
-    "SELECT name FROM system.tables WHERE database = 'reports'": {"etl", "report_reader"},
+    "SELECT name FROM system.tables WHERE database = 'reports'": {"etl", "report_reader", "metrics"},
     **{f"SELECT count() FROM staging.{t}": {"etl"} for t in TABLES[:2]},
-    **{f"SELECT count() FROM storage.{t}": {"etl"} for t in [*TABLES, "publications", "user_prosthesis_stats_rows"]},
+    **{f"SELECT count() FROM storage.{t}": {"etl"} for t in [*TABLES, "user_prosthesis_stats_rows"]},
+    "SELECT count() FROM storage.publications": {"etl", "metrics"},
+    "SELECT reason FROM quarantine.rejected_telemetry": {"etl", "metrics"},
+    "SELECT chip_id FROM quarantine.rejected_telemetry": {"etl"},
+    "SELECT chip_id FROM storage.rejected_telemetry": {"etl"},
+    "SELECT row_count FROM storage.publications": {"etl", "metrics"},
+    "SELECT run_id FROM storage.publications": {"etl"},
     "INSERT INTO storage.publications (hour_start) VALUES (0)": {"etl"},
     **{f"INSERT INTO storage.{t} (publication) SELECT 1 WHERE 0": {"etl"} for t in TABLES},
     **{f"DELETE FROM storage.{t} WHERE publication = 1": {"etl"} for t in TABLES},
@@ -86,7 +93,7 @@ def url_of(folder: Path, name: str) -> str:
     """The embedded engine as one of the identities; `administrator` may do everything."""
     grants = "<access_management>1</access_management>" if name == "administrator" else grants_of(f"bionicpro_{name}")
     everywhere = "<networks><ip>::/0</ip></networks><quota>default</quota>"
-    profile = "report_reader" if name == "report_reader" else "default"
+    profile = "default" if name in ("etl", "administrator") else "report_reader"
     (folder / f"{name}.users.xml").write_text(f"""<clickhouse>
         <profiles><default/>{profile_of("035_limits_report_reader.sql")}</profiles><quotas><default/></quotas>
         <users>
@@ -129,7 +136,7 @@ def code_of(clickhouse: ClickHouse, statement: str) -> int:
     return 0
 
 
-@pytest.mark.parametrize("who", ["etl", "report_reader"])
+@pytest.mark.parametrize("who", ["etl", "report_reader", "metrics"])
 def test_each_may_do_just_what_the_table_says(folder, who):
     with identity(folder, who) as clickhouse:
         results = {statement: code_of(clickhouse, statement) for statement in MAY}
@@ -144,6 +151,18 @@ def test_an_administrator_may_do_everything_that_is_refused(folder):
     with identity(folder, "administrator") as clickhouse:
         assert not {s: c for s in MAY if not s.startswith(never) and (c := code_of(clickhouse, s))}
         assert not {s: c for s in MAY if s.startswith("DROP") and (c := code_of(clickhouse, s))}
+
+
+def test_the_metrics_need_no_more_than_the_role(folder):
+    with identity(folder, "administrator") as clickhouse:
+        clickhouse.command("INSERT INTO storage.publications (table_name, hour_start, publication, row_count) "
+                           "VALUES ('quarantine.rejected_telemetry', toStartOfHour(now()), 1, 1)")  # fmt: skip
+        clickhouse.command("INSERT INTO storage.rejected_telemetry (hour_start, publication, chip_id, reason) "
+                           "VALUES (toStartOfHour(now()), 1, 'CHIP-1', 'no wearer; too hot')")  # fmt: skip
+    with identity(folder, "metrics") as clickhouse:
+        found = {(sample.name, *sample.labels): sample.value for sample in journal_metrics(clickhouse)}
+    assert found["bionicpro_table_publications", "quarantine.rejected_telemetry"] == 1
+    assert found["bionicpro_quarantine_rows", "too hot"] == 1
 
 
 def test_a_reader_cannot_lift_its_limits(folder):

@@ -33,7 +33,7 @@ ENGINE_PACKAGES = ("chdb", "chdb-core", "lz4", "backports.zstd")
 LABEL = "bionicpro.stand-in"
 RUN_LABEL = "bionicpro.run=true"
 # Services that run once at every start, and end.
-ONCE = {"configure", "clickhouse_init", "migrate"}
+ONCE = {"configure", "clickhouse_init", "migrate", "metrics_role"}
 
 LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
@@ -89,7 +89,7 @@ class Stack:
         # The stand-in for ClickHouse knows one password; what the set-up finds, it keeps.
         (folder / "config/clickhouse").mkdir(parents=True)
         one = secrets.token_hex(24)
-        for name in ("etl_password", "administrator_password"):
+        for name in ("etl_password", "administrator_password", "metrics_password"):
             (folder / "config/clickhouse" / name).write_text(f"{one}\n")
         told = subprocess.run(
             [folder / "docker/setup.sh", "--sources"], text=True, capture_output=True, check=True

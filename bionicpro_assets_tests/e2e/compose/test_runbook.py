@@ -178,7 +178,7 @@ def failures(stack: Stack, run: str) -> str:
     """What went wrong in a run's steps so far."""
     events = stack.ask(
         "query ($id: ID!) { runOrError(runId: $id) { ... on Run { eventConnection { events { ... on ExecutionStepFailureEvent "
-        "{ message error { message } } ... on ExecutionStepUpForRetryEvent { message error { message } } } } } } }", id=run
+        "{ error { message causes { message } } } ... on ExecutionStepUpForRetryEvent { error { message causes { message } } } } } } } }", id=run
     )["runOrError"]["eventConnection"]["events"]  # fmt: skip
     return "".join(str(event) for event in events if event)
 

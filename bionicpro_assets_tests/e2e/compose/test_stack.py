@@ -38,7 +38,7 @@ def test_one_command_starts_everything(stack):
     services = stack.services()
     assert {s: c["ExitCode"] for s, c in services.items() if s in ONCE} == dict.fromkeys(ONCE, 0)
     assert {s: c["Health"] for s, c in services.items() if c["Health"] != "healthy" and s not in ONCE} == {}
-    assert len(services) == 15
+    assert len(services) == 16
 
 
 def test_a_run_is_a_container_of_its_own_and_the_mart_is_what_the_sources_give(stack):
