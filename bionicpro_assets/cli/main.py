@@ -92,6 +92,9 @@ def user(
     name: Annotated[str, typer.Argument(help="The ClickHouse user.")],
     role: Annotated[Literal["etl", "report_reader", "metrics"], typer.Option(help="What the user may do.")],
     password_file: Annotated[Path, typer.Option(help="File with the user's password.")],
+    only_user: Annotated[
+        str | None, typer.Option(help="With report_reader: the one user_id whose rows of the reports it sees.")
+    ] = None,
 ) -> None:
     """Make a ClickHouse user with one of the platform's roles, or give it a new password; run by an administrator.
 
@@ -100,7 +103,7 @@ def user(
     from bionicpro_assets.cli.user import run_user
 
     with _said():
-        run_user(name, role, password_file)
+        run_user(name, role, password_file, only_user)
 
 
 @app.command()

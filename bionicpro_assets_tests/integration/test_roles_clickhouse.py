@@ -21,7 +21,13 @@ from bionicpro_assets.errors import ClickHouseError, PlatformError
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.metrics.journal import journal_metrics
-from bionicpro_assets.setup.access import apply_clickhouse_roles, definer_statement, put_user, user_statements
+from bionicpro_assets.setup.access import (
+    apply_clickhouse_roles,
+    definer_statement,
+    policy_statements,
+    put_user,
+    user_statements,
+)
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.sqlfiles import scripts, sql
 from bionicpro_assets_tests.integration.platform import Platform
@@ -165,6 +171,42 @@ def test_the_metrics_need_no_more_than_the_role(folder):
     assert found["bionicpro_quarantine_rows", "too hot"] == 1
 
 
+def test_a_reader_may_be_held_to_one_users_rows(folder):
+    with identity(folder, "administrator") as clickhouse:
+        clickhouse.command("INSERT INTO storage.publications (table_name, hour_start, publication, row_count) "
+                           "VALUES ('reports.user_prosthesis_stats', toStartOfHour(now()), 1, 2)")  # fmt: skip
+        for user in ("o'anna", "boris"):
+            clickhouse.rows("INSERT INTO storage.user_prosthesis_stats (hour_start, publication, user_id, report_date) "
+                            "SELECT toStartOfHour(now()), 1, {user:String}, today()", {"user": user})  # fmt: skip
+        _, views = clickhouse.rows(sql("clickhouse/queries/report_views_by_user.sql"))
+    by_user = [view for (view,) in views]
+    assert set(VIEWS) - set(by_user) == {"v_last_days"}
+    # As `bionicpro user` says it, in the file that stands for CREATE ROW POLICY here. A policy for all of a database
+    # can't stand in it, so the one view without users is named.
+    policies = [re.fullmatch(r"CREATE ROW POLICY OR REPLACE \w+ ON reports\.(\S+) FOR SELECT USING (.+) TO api", s)
+                for s in policy_statements("api", "o'anna", by_user)]  # fmt: skip
+    filters = {match[1]: match[2] for match in policies}
+    filters["v_last_days"] = filters.pop("*")
+    url, file = url_of(folder, "report_reader"), folder / "report_reader.users.xml"
+    limited = "".join(f"<{view}><filter>{escape(condition)}</filter></{view}>" for view, condition in filters.items())
+    before, after = file.read_text().split("</default>\n            <bionicpro_views>")
+    file.write_text(f"{before}<databases><reports>{limited}</reports></databases></default><bionicpro_views>{after}")
+    with ClickHouse(url) as clickhouse:
+        seen = {
+            view: {user for (user,) in clickhouse.rows(f"SELECT user_id FROM reports.{view}")[1]} for view in by_user
+        }
+        assert seen == dict.fromkeys(by_user, {"o'anna"})
+        assert clickhouse.rows("SELECT count(), sum(users) FROM reports.v_last_days")[1][0][0] == 0
+        assert clickhouse.rows("SELECT count() FROM reports.user_prosthesis_stats WHERE user_id = 'boris'")[1] == [(0,)]
+    with identity(folder, "report_reader") as clickhouse:
+        assert clickhouse.rows("SELECT count() FROM reports.user_prosthesis_stats")[1] == [(2,)]
+
+
+def test_only_a_reader_of_reports_can_be_held_to_one_user(clickhouse):
+    with pytest.raises(ClickHouseError, match="Only report_reader"):
+        put_user(clickhouse, "x", "etl", "long enough to be one", "anna")
+
+
 def test_a_reader_cannot_lift_its_limits(folder):
     with identity(folder, "report_reader") as clickhouse:
         tried = {
@@ -203,6 +245,7 @@ def test_the_whole_job_and_the_sweep_need_no_more_than_the_role(least, folder):
 
 def test_the_grammar_of_roles_and_users_is_understood(folder):
     users = [user_statements("reports_api", "report_reader", "long enough to be one")]
+    users[0] += policy_statements("reports_api", "o'anna", ["user_prosthesis_stats"])
     with identity(folder, "administrator") as clickhouse:
         for statement in [*statements(), *users[0]]:
             # Understood, and then refused, as this engine has nowhere to keep a user or a role.
