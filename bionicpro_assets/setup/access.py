@@ -45,8 +45,8 @@ def definer_statement(view: str) -> str:
 def put_user(clickhouse: ClickHouse, name: str, role: Role, password: str, only_user: str | None = None) -> None:
     """Make a user with one of the platform's roles, or give the user this password and this role.
 
-    Only a salted hash of the password is sent. With `only_user`, of the views in `reports` the user sees the rows of that
-    `user_id` and no others; it stays so until the row policies are dropped, also when this is called without it.
+    Only a salted hash of the password is sent. With `only_user`, of the views in `reports` the user sees the rows of
+    that `user_id` and no others; it stays so until the row policies are dropped, also when this is called without it.
 
     Raises:
         ClickHouseError: The name or the password can't be used, or the user may not manage access. Or `only_user` is
@@ -57,9 +57,7 @@ def put_user(clickhouse: ClickHouse, name: str, role: Role, password: str, only_
     if len(password) < MIN_PASSWORD_LENGTH:
         raise ClickHouseError(f"The password of {name} is shorter than {MIN_PASSWORD_LENGTH} characters.")
     if only_user is not None and role != "report_reader":
-        raise ClickHouseError(
-            f"Only report_reader can be held to one user's rows: {role} reads what lies below the views."
-        )
+        raise ClickHouseError(f"Only report_reader can be held to one user's rows: {role} reads below the views.")
     policies = []
     if only_user is not None:
         _, views = clickhouse.rows(sql("clickhouse/queries/report_views_by_user.sql"))
