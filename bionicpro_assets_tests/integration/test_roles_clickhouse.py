@@ -195,7 +195,7 @@ def test_a_reader_may_be_held_to_one_users_rows(folder):
         seen = {
             view: {user for (user,) in clickhouse.rows(f"SELECT user_id FROM reports.{view}")[1]} for view in by_user
         }
-        assert seen == dict.fromkeys(by_user, {"o'anna"})
+        assert seen == {view: {"o'anna"} for view in by_user}
         assert clickhouse.rows("SELECT count(), sum(users) FROM reports.v_last_days")[1][0][0] == 0
         assert clickhouse.rows("SELECT count() FROM reports.user_prosthesis_stats WHERE user_id = 'boris'")[1] == [(0,)]
     with identity(folder, "report_reader") as clickhouse:
