@@ -33,19 +33,25 @@ def test_a_cold_start_ends_in_a_green_mart(stack):
 
 def what_started(stack: Stack) -> tuple[datetime, list[tuple[datetime, str]]]:
     """When the first container was made, and when each service was healthy, or had ended well."""
-    log, made = [], []
-    for service, container in stack.services().items():
-        created, ended = docker("inspect", "--format", "{{.Created}} {{.State.FinishedAt}}", container["ID"]).split()
-        made.append(instant(created))
-        if service in ONCE:
-            log.append((instant(ended), f"{service} has ended well"))
-            continue
-        healthy = docker(
-            "inspect", "--format", '{{range .State.Health.Log}}{{if eq .ExitCode 0}}{{.End.UTC.Format '
-            '"2006-01-02T15:04:05.000000Z"}} {{end}}{{end}}', container["ID"],
-        ).split()  # fmt: skip
-        log.append((min(map(instant, healthy)), f"{service} is healthy"))
-    return min(made), log
+    services = stack.services()
+    began = min(instant(docker("inspect", "--format", "{{.Created}}", c["ID"]).strip()) for c in services.values())
+    log = {
+        f"{service} has ended well": instant(docker("inspect", "--format", "{{.State.FinishedAt}}", c["ID"]).strip())
+        for service, c in services.items()
+        if service in ONCE
+    }
+    # The engine's own record: a container keeps only its last five checks.
+    told = docker(
+        "events", "--since", f"{began:%Y-%m-%dT%H:%M:%SZ}", "--until", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "--filter", "event=health_status", "--format",
+        '{{.TimeNano}} {{index .Actor.Attributes "com.docker.compose.service"}} {{.Status}}',
+    )  # fmt: skip
+    for line in told.splitlines():
+        at, service, status = line.split(maxsplit=2)
+        if status.endswith(" healthy"):
+            log.setdefault(f"{service} is healthy", datetime.fromtimestamp(int(at) / 1e9, UTC))
+    assert set(log) == {f"{s} {'has ended well' if s in ONCE else 'is healthy'}" for s in services}
+    return began, [(at, what) for what, at in log.items()]
 
 
 def instant(text: str) -> datetime:

@@ -4,6 +4,7 @@ What a command prints must hold the documented lines, in their order; `…` in t
 replaced by those of the trial.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -180,7 +181,7 @@ def failures(stack: Stack, run: str) -> str:
         "query ($id: ID!) { runOrError(runId: $id) { ... on Run { eventConnection { events { ... on ExecutionStepFailureEvent "
         "{ error { message causes { message } } } ... on ExecutionStepUpForRetryEvent { error { message causes { message } } } } } } } }", id=run
     )["runOrError"]["eventConnection"]["events"]  # fmt: skip
-    return "".join(str(event) for event in events if event)
+    return json.dumps(events, ensure_ascii=False)
 
 
 def test_clickhouse_is_down(stack):
