@@ -32,6 +32,9 @@ STAND_INS = {"nginx:1.28-bookworm": "nginx", "clickhouse/clickhouse-server:26.8"
 ENGINE_PACKAGES = ("chdb", "chdb-core", "lz4", "backports.zstd")
 LABEL = "bionicpro.stand-in"
 RUN_LABEL = "bionicpro.run=true"
+# What became healthy when, at the first start; in the stack's folder.
+HEALTH = "health.events"
+HEALTH_LINE = '{{.TimeNano}} {{index .Actor.Attributes "com.docker.compose.service"}} {{.Status}}'
 # Services that run once at every start, and end.
 ONCE = {"configure", "clickhouse_init", "migrate", "metrics_role"}
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bionicpro_assets_tests.e2e.compose.stack import ONCE, Stack, agree, docker, last_hours, wait_for
+from bionicpro_assets_tests.e2e.compose.stack import HEALTH, ONCE, Stack, agree, docker, last_hours, wait_for
 
 pytestmark = pytest.mark.docker
 
@@ -40,13 +40,7 @@ def what_started(stack: Stack) -> tuple[datetime, list[tuple[datetime, str]]]:
         for service, c in services.items()
         if service in ONCE
     }
-    # The engine's own record: a container keeps only its last five checks.
-    told = docker(
-        "events", "--since", f"{began:%Y-%m-%dT%H:%M:%SZ}", "--until", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "--filter", "event=health_status", "--format",
-        '{{.TimeNano}} {{index .Actor.Attributes "com.docker.compose.service"}} {{.Status}}',
-    )  # fmt: skip
-    for line in told.splitlines():
+    for line in (stack.folder / HEALTH).read_text().splitlines():
         at, service, status = line.split(maxsplit=2)
         if status.endswith(" healthy"):
             log.setdefault(f"{service} is healthy", datetime.fromtimestamp(int(at) / 1e9, UTC))
