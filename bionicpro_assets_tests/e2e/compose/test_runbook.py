@@ -37,7 +37,7 @@ BACKFILL_STATUS = (
     "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
 )
 HOURLY = [["telemetry", "hourly_stats"], ["staging", "crm_customer_prosthesis"], ["staging", "hourly_telemetry"],
-          ["reports", "user_prosthesis_stats"]]  # fmt: skip
+          ["reports", "user_prosthesis_stats"], ["quarantine", "rejected_telemetry"]]  # fmt: skip
 
 
 def documented() -> dict[str, list[tuple[str, list[str]]]]:
