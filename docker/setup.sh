@@ -14,7 +14,7 @@ case "${1:-}" in
     *) sed -n '2,5s/^# \?//p' "$0" >&2; exit 2 ;;
 esac
 
-mkdir -p config/{platform,clickhouse,sources,proxy}
+mkdir -p config/{platform,clickhouse,metrics,sources,proxy}
 # The containers' users differ, so the files are readable; the folder above them is for its owner only.
 chmod 700 config
 chmod 755 config/*/
@@ -38,11 +38,14 @@ user() {
 password | write platform/dagster_db_password
 password | write clickhouse/etl_password
 password | write clickhouse/report_reader_password
+password | write clickhouse/metrics_password
 password | write clickhouse/administrator_password
+password | write metrics/dagster_db_password
 password | write sources/owner_password
 password | write sources/etl_password
 
 write platform/clickhouse_url <<< "http://etl:$(< config/clickhouse/etl_password)@clickhouse:8123/reports"
+write metrics/clickhouse_url <<< "http://metrics:$(< config/clickhouse/metrics_password)@clickhouse:8123/reports"
 write clickhouse/administrator_url <<< "http://administrator:$(< config/clickhouse/administrator_password)@clickhouse:8123/reports"
 write clickhouse/administrator.xml <<XML
 <clickhouse>

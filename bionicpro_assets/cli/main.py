@@ -90,7 +90,7 @@ def init(
     """Make schemas, tables and views; safe to repeat, and never over what somebody else made.
 
     On databases that exist already, only the mart is needed: [bold]bionicpro init clickhouse[/bold].
-    On a ClickHouse server, [bold]roles[/bold] makes the roles etl and report_reader.
+    On a ClickHouse server, [bold]roles[/bold] makes the roles etl, report_reader and metrics.
     """
     from bionicpro_assets.cli.init import run_init
 
@@ -104,8 +104,11 @@ def init(
 )
 def user(
     name: Annotated[str, typer.Argument(help="The ClickHouse user.")],
-    role: Annotated[Literal["etl", "report_reader"], typer.Option(help="What the user may do.")],
+    role: Annotated[Literal["etl", "report_reader", "metrics"], typer.Option(help="What the user may do.")],
     password_file: Annotated[Path, typer.Option(help="File with the user's password.")],
+    only_user: Annotated[
+        str | None, typer.Option(help="With report_reader: the one user_id whose rows of the reports it sees.")
+    ] = None,
 ) -> None:
     """Make a ClickHouse user with one of the platform's roles, or give it a new password; run by an administrator.
 
@@ -114,7 +117,7 @@ def user(
     from bionicpro_assets.cli.user import run_user
 
     with _said():
-        run_user(name, role, password_file)
+        run_user(name, role, password_file, only_user)
 
 
 @app.command(

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.databases import clickhouse_of
+from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.hours import describe
 from bionicpro_assets.instance import dagster_instance, run_job
@@ -92,10 +93,11 @@ def load_hours(
     `crm_config` is the run config of the CRM extract; `say_doubts`, whether to print what the checks find.
 
     Raises:
-        PlatformError: A run failed; those before it stand.
+        PlatformError: A run failed; those before it stand. Or this Dagster has its runs elsewhere.
     """
     console.print(f"Loading {describe(hours)} with the job bionicpro_reports_etl.")
     with dagster_instance(settings) as instance, _progress() as progress:
+        _require_runs_here(instance)
         task = progress.add_task("", total=len(hours))
         for i in range(0, len(hours), settings.hours_per_run):
             chunk, run_id = hours[i : i + settings.hours_per_run], str(uuid.uuid4())
@@ -123,6 +125,17 @@ class RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         """What it says now."""
         return Text(f"{task.speed * 60:.0f} hours a minute" if task.speed else "")
+
+
+def _require_runs_here(instance: dg.DagsterInstance) -> None:
+    # Run monitoring asks the launcher for the container or the pod of every run: one in this process has none, and
+    # would be taken for dead and begun again while it is at work.
+    launcher = instance.run_launcher
+    if not isinstance(launcher, dg.DefaultRunLauncher):
+        raise PlatformError(
+            f"Runs aren't made in this process where Dagster has a {type(launcher).__name__}: ask for them in the UI, "
+            f"with the job {keys.LOAD_JOB}; beside docker-compose.yml, by docker/load.sh FIRST LAST."
+        )
 
 
 def _progress() -> Progress:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Literal
 
 from bionicpro_assets.errors import ClickHouseError
@@ -10,7 +11,7 @@ from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.setup.cluster import MORE_GRANTS, for_cluster
 from bionicpro_assets.sqlfiles import scripts, sql
 
-Role = Literal["etl", "report_reader"]
+Role = Literal["etl", "report_reader", "metrics"]
 MIN_PASSWORD_LENGTH = 12
 
 
@@ -41,20 +42,44 @@ def definer_statement(view: str) -> str:
     return f"ALTER TABLE reports.{view} MODIFY SQL SECURITY DEFINER DEFINER = bionicpro_views"
 
 
-def put_user(clickhouse: ClickHouse, name: str, role: Role, password: str) -> None:
+def put_user(clickhouse: ClickHouse, name: str, role: Role, password: str, only_user: str | None = None) -> None:
     """Make a user with one of the platform's roles, or give the user this password and this role.
 
-    Only a salted hash of the password is sent.
+    Only a salted hash of the password is sent. With `only_user`, of the views in `reports` the user sees the rows of
+    that `user_id` and no others; it stays so until the row policies are dropped, also when this is called without it.
 
     Raises:
-        ClickHouseError: The name or the password can't be used, or the user may not manage access.
+        ClickHouseError: The name or the password can't be used, or the user may not manage access. Or `only_user` is
+            asked of a role that reads more than reports.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name):
         raise ClickHouseError(f"{name!r} can't be a user's name: letters, digits and underscores, no digit first.")
     if len(password) < MIN_PASSWORD_LENGTH:
         raise ClickHouseError(f"The password of {name} is shorter than {MIN_PASSWORD_LENGTH} characters.")
-    for statement in user_statements(name, role, password):
+    if only_user is not None and role != "report_reader":
+        raise ClickHouseError(f"Only report_reader can be held to one user's rows: {role} reads below the views.")
+    policies = []
+    if only_user is not None:
+        _, views = clickhouse.rows(sql("clickhouse/queries/report_views_by_user.sql"))
+        policies = policy_statements(name, only_user, [view for (view,) in views])
+    first, *others = user_statements(name, role, password)
+    # Before the role: the user never sees more, not for a moment.
+    for statement in (first, *policies, *others):
         _apply(clickhouse, statement)
+
+
+def policy_statements(name: str, user_id: str, views: Sequence[str]) -> list[str]:
+    """The SQL that holds a user to the rows of one `user_id`, in the views of `reports` that have this column.
+
+    Of all other views it sees nothing, also of those that a later version brings. Others aren't concerned, as
+    docker/clickhouse/config.xml lets them read without a policy.
+    """
+    escaped = user_id.replace("\\", "\\\\").replace("'", "\\'")
+    nothing = f"CREATE ROW POLICY OR REPLACE {name}_nothing_else ON reports.* FOR SELECT USING 0 TO {name}"
+    return [nothing] + [
+        f"CREATE ROW POLICY OR REPLACE {name}_only ON reports.{view} FOR SELECT USING user_id = '{escaped}' TO {name}"
+        for view in views
+    ]
 
 
 def _apply(clickhouse: ClickHouse, statement: str) -> None:

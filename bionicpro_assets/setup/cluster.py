@@ -17,6 +17,7 @@ NAME = r"(?P<name>[\w.]+)"
 # Where ON CLUSTER stands: after the name, or after the verb.
 AFTER_NAME = re.compile(
     r"(?P<head>(?:CREATE (?:DATABASE|TABLE|ROLE|USER|SETTINGS PROFILE) IF NOT EXISTS|CREATE OR REPLACE VIEW"
+    r"|CREATE ROW POLICY OR REPLACE"
     rf"|ALTER (?:TABLE|ROLE|USER|SETTINGS PROFILE)) {NAME})(?P<rest>.*)",
     re.DOTALL,
 )

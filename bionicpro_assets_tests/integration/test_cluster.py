@@ -264,7 +264,7 @@ def test_roles_and_users_are_made_on_all_servers(monkeypatch):
     monkeypatch.setattr(clickhouse, "command", sent.append)
     monkeypatch.setattr(clickhouse, "rows", lambda *_: ([], [("user_prosthesis_stats",)]))
     apply_clickhouse_roles(clickhouse)
-    put_user(clickhouse, "reports_api", "report_reader", "long enough for this")
+    put_user(clickhouse, "reports_api", "report_reader", "long enough for this", "anna")
     assert len(sent) > 10
     assert all(s.count(" ON CLUSTER 'reports'") == 1 for s in sent), sent
     assert any(s.startswith("GRANT ON CLUSTER 'reports' CLUSTER, REMOTE") for s in sent)

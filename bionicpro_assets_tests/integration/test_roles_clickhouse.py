@@ -20,7 +20,14 @@ from bionicpro_assets.cli.user import run_user
 from bionicpro_assets.errors import ClickHouseError, PlatformError
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.setup.access import apply_clickhouse_roles, definer_statement, put_user, user_statements
+from bionicpro_assets.metrics.journal import journal_metrics
+from bionicpro_assets.setup.access import (
+    apply_clickhouse_roles,
+    definer_statement,
+    policy_statements,
+    put_user,
+    user_statements,
+)
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.sqlfiles import scripts, sql
 from bionicpro_assets_tests.integration.platform import Platform
@@ -39,9 +46,15 @@ TABLES = ["crm_customer_prosthesis", "hourly_telemetry", "user_prosthesis_stats"
 # What it is, and who may. Whatever isn't an administrator's nor named here is tried and must be refused.
 MAY = {
     **{f"SELECT count() FROM reports.{v}": {"etl", "report_reader"} for v in VIEWS},
-    "SELECT name FROM system.tables WHERE database = 'reports'": {"etl", "report_reader"},
+    "SELECT name FROM system.tables WHERE database = 'reports'": {"etl", "report_reader", "metrics"},
     **{f"SELECT count() FROM staging.{t}": {"etl"} for t in TABLES[:2]},
-    **{f"SELECT count() FROM storage.{t}": {"etl"} for t in [*TABLES, "publications", "user_prosthesis_stats_rows"]},
+    **{f"SELECT count() FROM storage.{t}": {"etl"} for t in [*TABLES, "user_prosthesis_stats_rows"]},
+    "SELECT count() FROM storage.publications": {"etl", "metrics"},
+    "SELECT reason FROM quarantine.rejected_telemetry": {"etl", "metrics"},
+    "SELECT chip_id FROM quarantine.rejected_telemetry": {"etl"},
+    "SELECT chip_id FROM storage.rejected_telemetry": {"etl"},
+    "SELECT row_count FROM storage.publications": {"etl", "metrics"},
+    "SELECT run_id FROM storage.publications": {"etl"},
     "INSERT INTO storage.publications (hour_start) VALUES (0)": {"etl"},
     **{f"INSERT INTO storage.{t} (publication) SELECT 1 WHERE 0": {"etl"} for t in TABLES},
     **{f"DELETE FROM storage.{t} WHERE publication = 1": {"etl"} for t in TABLES},
@@ -86,7 +99,7 @@ def url_of(folder: Path, name: str) -> str:
     """The embedded engine as one of the identities; `administrator` may do everything."""
     grants = "<access_management>1</access_management>" if name == "administrator" else grants_of(f"bionicpro_{name}")
     everywhere = "<networks><ip>::/0</ip></networks><quota>default</quota>"
-    profile = "report_reader" if name == "report_reader" else "default"
+    profile = "default" if name in ("etl", "administrator") else "report_reader"
     (folder / f"{name}.users.xml").write_text(f"""<clickhouse>
         <profiles><default/>{profile_of("035_limits_report_reader.sql")}</profiles><quotas><default/></quotas>
         <users>
@@ -129,7 +142,7 @@ def code_of(clickhouse: ClickHouse, statement: str) -> int:
     return 0
 
 
-@pytest.mark.parametrize("who", ["etl", "report_reader"])
+@pytest.mark.parametrize("who", ["etl", "report_reader", "metrics"])
 def test_each_may_do_just_what_the_table_says(folder, who):
     with identity(folder, who) as clickhouse:
         results = {statement: code_of(clickhouse, statement) for statement in MAY}
@@ -144,6 +157,54 @@ def test_an_administrator_may_do_everything_that_is_refused(folder):
     with identity(folder, "administrator") as clickhouse:
         assert not {s: c for s in MAY if not s.startswith(never) and (c := code_of(clickhouse, s))}
         assert not {s: c for s in MAY if s.startswith("DROP") and (c := code_of(clickhouse, s))}
+
+
+def test_the_metrics_need_no_more_than_the_role(folder):
+    with identity(folder, "administrator") as clickhouse:
+        clickhouse.command("INSERT INTO storage.publications (table_name, hour_start, publication, row_count) "
+                           "VALUES ('quarantine.rejected_telemetry', toStartOfHour(now()), 1, 1)")  # fmt: skip
+        clickhouse.command("INSERT INTO storage.rejected_telemetry (hour_start, publication, chip_id, reason) "
+                           "VALUES (toStartOfHour(now()), 1, 'CHIP-1', 'no wearer; too hot')")  # fmt: skip
+    with identity(folder, "metrics") as clickhouse:
+        found = {(sample.name, *sample.labels): sample.value for sample in journal_metrics(clickhouse)}
+    assert found["bionicpro_table_publications", "quarantine.rejected_telemetry"] == 1
+    assert found["bionicpro_quarantine_rows", "too hot"] == 1
+
+
+def test_a_reader_may_be_held_to_one_users_rows(folder):
+    with identity(folder, "administrator") as clickhouse:
+        clickhouse.command("INSERT INTO storage.publications (table_name, hour_start, publication, row_count) "
+                           "VALUES ('reports.user_prosthesis_stats', toStartOfHour(now()), 1, 2)")  # fmt: skip
+        for user in ("o'anna", "boris"):
+            clickhouse.rows("INSERT INTO storage.user_prosthesis_stats (hour_start, publication, user_id, report_date) "
+                            "SELECT toStartOfHour(now()), 1, {user:String}, today()", {"user": user})  # fmt: skip
+        _, views = clickhouse.rows(sql("clickhouse/queries/report_views_by_user.sql"))
+    by_user = [view for (view,) in views]
+    assert set(VIEWS) - set(by_user) == {"v_last_days"}
+    # As `bionicpro user` says it, in the file that stands for CREATE ROW POLICY here. A policy for all of a database
+    # can't stand in it, so the one view without users is named.
+    policies = [re.fullmatch(r"CREATE ROW POLICY OR REPLACE \w+ ON reports\.(\S+) FOR SELECT USING (.+) TO api", s)
+                for s in policy_statements("api", "o'anna", by_user)]  # fmt: skip
+    filters = {match[1]: match[2] for match in policies}
+    filters["v_last_days"] = filters.pop("*")
+    url, file = url_of(folder, "report_reader"), folder / "report_reader.users.xml"
+    limited = "".join(f"<{view}><filter>{escape(condition)}</filter></{view}>" for view, condition in filters.items())
+    before, after = file.read_text().split("</default>\n            <bionicpro_views>")
+    file.write_text(f"{before}<databases><reports>{limited}</reports></databases></default><bionicpro_views>{after}")
+    with ClickHouse(url) as clickhouse:
+        seen = {
+            view: {user for (user,) in clickhouse.rows(f"SELECT user_id FROM reports.{view}")[1]} for view in by_user
+        }
+        assert seen == {view: {"o'anna"} for view in by_user}
+        assert clickhouse.rows("SELECT count(), sum(users) FROM reports.v_last_days")[1][0][0] == 0
+        assert clickhouse.rows("SELECT count() FROM reports.user_prosthesis_stats WHERE user_id = 'boris'")[1] == [(0,)]
+    with identity(folder, "report_reader") as clickhouse:
+        assert clickhouse.rows("SELECT count() FROM reports.user_prosthesis_stats")[1] == [(2,)]
+
+
+def test_only_a_reader_of_reports_can_be_held_to_one_user(clickhouse):
+    with pytest.raises(ClickHouseError, match="Only report_reader"):
+        put_user(clickhouse, "x", "etl", "long enough to be one", "anna")
 
 
 def test_a_reader_cannot_lift_its_limits(folder):
@@ -184,6 +245,7 @@ def test_the_whole_job_and_the_sweep_need_no_more_than_the_role(least, folder):
 
 def test_the_grammar_of_roles_and_users_is_understood(folder):
     users = [user_statements("reports_api", "report_reader", "long enough to be one")]
+    users[0] += policy_statements("reports_api", "o'anna", ["user_prosthesis_stats"])
     with identity(folder, "administrator") as clickhouse:
         for statement in [*statements(), *users[0]]:
             # Understood, and then refused, as this engine has nowhere to keep a user or a role.

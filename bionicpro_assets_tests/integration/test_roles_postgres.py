@@ -4,18 +4,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import dagster as dg
 import psycopg2
 import pytest
+import yaml
+from dagster._core.test_utils import create_run_for_test
 from psycopg2 import errors
 
+from bionicpro_assets.cli.metrics import sources_of
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import floor_hour
+from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.postgres import apply_postgres_schema
 from bionicpro_assets.sqlfiles import scripts
 from bionicpro_assets_tests.integration.platform import Platform
-from bionicpro_assets_tests.integration.sources import Sources, execute
+from bionicpro_assets_tests.integration.sources import Sources, execute, source_for
 
 ROLL_UP = "SELECT telemetry.aggregate_hourly_stats('2026-01-01T00:00Z')"
 # What a role may do; everything else that TRIES and OTHERS name is refused.
@@ -52,6 +58,7 @@ OTHERS = {
         "REPLACE": "CREATE OR REPLACE FUNCTION telemetry.aggregate_hourly_stats(hour timestamptz) RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "NUMBERS": "SELECT nextval('telemetry.hourly_stats_id_seq')",
     },
+    "public": {"CREATE": "CREATE TABLE extra (a int)", "NUMBERS": "SELECT nextval('event_logs_id_seq')"},
 }
 # A view that joins can't be written at all, and TRUNCATE knows tables only: refused, for another reason.
 REFUSED = (
@@ -222,3 +229,45 @@ def test_without_the_role_a_run_says_what_to_grant(roles, clickhouse, tmp_path, 
         failures = platform.run(hour, hour).failures
     assert any("permission denied for function aggregate_hourly_stats" in f for f in failures)
     assert any("BIONICPRO_TELEMETRY_DB_URL" in f for f in failures)
+
+
+READ_BY_METRICS = {
+    "runs", "daemon_heartbeats", "secondary_indexes", "event_logs", "asset_keys", "asset_check_executions",
+    "instigators", "kvs",
+}  # fmt: skip
+
+
+@pytest.fixture
+def dagster_db(sources, tmp_path) -> Iterator[PostgresSource]:
+    """Dagster's database with its tables and a run in it, and a login with the role of the metrics."""
+    execute(sources.admin, "CREATE DATABASE dagster_of_roles", autocommit=True)
+    source = source_for(sources.admin, "crm", "dagster_of_roles")
+    with instance_in(source, tmp_path) as instance:
+        create_run_for_test(instance, job_name="bionicpro_reports_etl", status=dg.DagsterRunStatus.SUCCESS)
+    for _ in range(2):
+        for _, script in scripts("dagster/roles"):
+            execute(source.url, script)
+    execute(source.url, "CREATE ROLE metrics LOGIN IN ROLE bionicpro_metrics")
+    yield source
+    execute(source.url, "DROP OWNED BY metrics, bionicpro_metrics")
+    execute(sources.admin, "DROP DATABASE dagster_of_roles WITH (FORCE)", autocommit=True)
+    execute(sources.admin, "DROP ROLE metrics, bionicpro_metrics")
+
+
+def instance_in(source: PostgresSource, folder: Path) -> dg.DagsterInstance:
+    config = {"postgres_url": source.url.replace("postgresql://", "postgresql+psycopg2://")}
+    storage = {"module": "bionicpro_assets.postgres_storage", "class": "BatchedPostgresStorage", "config": config}
+    (folder / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"custom": storage}}))
+    return dg.DagsterInstance.from_config(str(folder))
+
+
+def test_the_metrics_read_of_dagsters_database_just_what_they_show(dagster_db, tmp_path, monkeypatch):
+    tried = attempts(dagster_db, "public")
+    assert allowed(dagster_db, "metrics", tried) == {f"SELECT {table}" for table in READ_BY_METRICS}
+    for name in ("CRM_DB", "TELEMETRY_DB"):
+        monkeypatch.setenv(f"BIONICPRO_{name}_URL", "postgresql://nobody@nowhere/not_read_by_metrics")
+    monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", f"chdb://{tmp_path}/clickhouse")
+    with instance_in(as_user(dagster_db, "metrics"), tmp_path) as instance:
+        read = {name: list(samples()) for name, samples in sources_of(Settings.load(), instance).items()}
+    assert {name for name, samples in read.items() if not samples} <= {"alerts", "checks"}
+    assert any(s.name == "bionicpro_runs_ended_last_day" and s.value == 1 for s in read["runs"])

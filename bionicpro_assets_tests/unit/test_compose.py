@@ -161,6 +161,14 @@ def test_the_example_settings_are_settings(monkeypatch, tmp_path):
     assert named <= set(setting_names()) | set(secret_file_names())
 
 
+def test_the_metrics_get_none_of_the_platforms_secrets():
+    (kept_back,) = re.findall(r"grep -vE '([^']+)'", SERVICES["configure"]["command"][0])
+    assert [name for name in secret_file_names().values() if not re.match(kept_back, f"{name}=x")] == []
+    assert SERVICES["metrics"]["volumes"][0] == "metrics_config:/run/metrics:ro"
+    assert not [v for v in SERVICES["metrics"]["volumes"] if "platform" in v]
+    assert SERVICES["metrics"]["environment"]["DAGSTER_POSTGRES_USER"] == "metrics"
+
+
 def test_variables_and_their_example_are_the_same():
     compose = dict(re.findall(r"\$\{(STACK_\w+):-([^}]+)\}", (ROOT / "docker-compose.yml").read_text()))
     example = dict(re.findall(r"^(STACK_\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.message import Message
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from bionicpro_assets.days import day_key
 from bionicpro_assets.defs.keys import DAILY_JOB, JOB
-from bionicpro_assets.hours import partition_key
+from bionicpro_assets.hours import floor_hour, partition_key
 from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,6 +32,11 @@ STAND_INS = {"nginx:1.28-bookworm": "nginx", "clickhouse/clickhouse-server:26.8"
 ENGINE_PACKAGES = ("chdb", "chdb-core", "lz4", "backports.zstd")
 LABEL = "bionicpro.stand-in"
 RUN_LABEL = "bionicpro.run=true"
+# What became healthy when, at the first start; in the stack's folder.
+HEALTH = "health.events"
+HEALTH_LINE = '{{.TimeNano}} {{index .Actor.Attributes "com.docker.compose.service"}} {{.Status}}'
+# Services that run once at every start, and end.
+ONCE = {"configure", "clickhouse_init", "migrate", "metrics_role"}
 
 LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
@@ -87,7 +92,7 @@ class Stack:
         # The stand-in for ClickHouse knows one password; what the set-up finds, it keeps.
         (folder / "config/clickhouse").mkdir(parents=True)
         one = secrets.token_hex(24)
-        for name in ("etl_password", "administrator_password"):
+        for name in ("etl_password", "administrator_password", "metrics_password"):
             (folder / "config/clickhouse" / name).write_text(f"{one}\n")
         told = subprocess.run(
             [folder / "docker/setup.sh", "--sources"], text=True, capture_output=True, check=True
@@ -134,6 +139,15 @@ class Stack:
         )  # fmt: skip
         if done.returncode:
             raise StackError(f"{name}: {done.stderr[-3000:]}{done.stdout[-1000:]}")
+        return done.stdout
+
+    def shell(self, command: str) -> str:
+        """What an operator types, in the stack's folder; what it prints, whatever its status."""
+        files = {"COMPOSE_FILE": ":".join(["docker-compose.yml", *map(str, self.overrides)])}
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=self.folder, env={**os.environ, **self.environment, **files}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=900,
+        )  # fmt: skip
         return done.stdout
 
     def services(self) -> dict[str, dict[str, Any]]:
@@ -230,6 +244,31 @@ def wait_for(what: str, ready: Callable[[], Any], *, seconds: float = 180) -> An
             last = error
         time.sleep(1)
     raise StackError(f"{what} didn't happen within {seconds:.0f} s. {last or ''}")
+
+
+def last_hours(count: int) -> tuple[datetime, datetime]:
+    now = floor_hour(datetime.now(UTC))
+    return now - timedelta(hours=count), now
+
+
+def load(stack: Stack, hours: int = 3, seconds: float = 300) -> str:
+    """A run of the job by itself, which must go well."""
+    # The first request after a database was restarted may meet a connection that isn't one any more.
+    run = str(wait_for("a launch", lambda: stack.launch(*last_hours(hours)), seconds=60))
+    assert wait_for("the run's end", lambda: ended(stack, run), seconds=seconds) == "SUCCESS"
+    return run
+
+
+def ended(stack: Stack, run: str) -> str | None:
+    status = stack.status(run)
+    return status if status in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+
+def agree(stack: Stack, first: datetime, last: datetime) -> None:
+    """Hold the mart against the sources, row by row; the open hour moves, and is left out."""
+    last = min(last, floor_hour(datetime.now(UTC)) - timedelta(hours=1))
+    said = stack.bionicpro("verify", "--from", f"{first:%Y-%m-%dT%H:%M}", "--to", f"{last:%Y-%m-%dT%H:%M}")
+    assert "rows are what the sources give" in " ".join(said.split())
 
 
 def _needs_stand_in(image: str) -> bool:
