@@ -36,6 +36,7 @@ class HourlyFrame:
 
 
 Parts = Callable[[], Generator[HourlyFrame]]
+StillHolds = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,17 @@ class HourlyStream:
     Attributes:
         hours: The hours that all parts together cover.
         parts: Makes the parts, in order, from the beginning: a generator, to be closed when it isn't read to its end.
+        still_holds: Called when all rows are stored, just before readers see them. Raises if what they were made of was
+            replaced meanwhile.
     """
 
     hours: Sequence[datetime]
     parts: Parts
+    still_holds: StillHolds | None = None
     _begun: list[Generator[HourlyFrame]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, hours: Sequence[datetime], parts: Parts) -> Self:
+    def begin(cls, hours: Sequence[datetime], parts: Parts, still_holds: StillHolds | None = None) -> Self:
         """A stream whose first part is made now, so that what fails at once fails here."""
         iterator = parts()
         first: HourlyFrame | None = next(iterator)
@@ -67,7 +71,7 @@ class HourlyStream:
                     part = None
                     part = next(iterator, None)
 
-        return cls(hours, parts, [begun()])
+        return cls(hours, parts, still_holds, [begun()])
 
     @contextmanager
     def opened(self) -> Iterator[Iterator[HourlyFrame]]:

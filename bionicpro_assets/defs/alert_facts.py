@@ -11,6 +11,7 @@ from bionicpro_assets.alerts.problem import Severity
 from bionicpro_assets.alerts.runs import Evaluation, FinishedRun
 from bionicpro_assets.alerts.state import State
 from bionicpro_assets.alerts.text import redacted
+from bionicpro_assets.defs.verdicts import BLOCKED_RUN
 from bionicpro_assets.errors import PlatformError
 
 # A run's end is written by another process, which may be a little late, or have another clock.
@@ -121,7 +122,8 @@ class Facts:
             if event is None:
                 continue
             if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                verdicts.append(self._verdict(event.asset_check_evaluation_data))
+                if BLOCKED_RUN not in event.asset_check_evaluation_data.metadata:
+                    verdicts.append(self._verdict(event.asset_check_evaluation_data))
             elif event.is_step_failure:
                 steps[(event.step_key or "").replace("__", "/")] = self._sentence(event)
             else:

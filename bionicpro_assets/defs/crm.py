@@ -11,7 +11,7 @@ from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
 from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
 from bionicpro_assets.defs.verdicts import contract_told
 from bionicpro_assets.frames import HourlyFrame, HourlyStream
-from bionicpro_assets.load.crm_history import crm_parts
+from bionicpro_assets.load.crm_history import Memory, crm_parts
 from bionicpro_assets.quality.source_claims import crm_contract
 from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, STATED
 
@@ -125,6 +125,7 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
                 chunk_rows,
                 as_of_now=config.wearers_as_of_now,
                 chips=config.chips,
+                memory=memory,
             ):
                 add_per_hour(context, frame, keys.CRM_EXTRACT)
                 for kind in counts:
@@ -135,6 +136,7 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
 
         with clear_failure(), contract_told(context, crm_contract()):
             hours = hours_of(context)
-            return HourlyStream.begin(hours, parts)
+            memory = Memory(bionicpro_clickhouse.clickhouse, hours)
+            return HourlyStream.begin(hours, parts, memory.still_holds)
 
     return crm_customer_prosthesis

@@ -21,6 +21,8 @@ from bionicpro_assets.quality.verdict import HourVerdict
 SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
 # A run that is under way has planned an evaluation of each of its hours; those say nothing.
 EVALUATED = {AssetCheckExecutionRecordStatus.FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED}
+# Metadata of an evaluation of rows that were not published: by which run. That the run failed is told by itself.
+BLOCKED_RUN = "run"
 # Hours that one evaluation names; a backfill of a bad month has many.
 HOURS_NAMED = 50
 
@@ -158,9 +160,17 @@ def contract_told(context: dg.AssetExecutionContext, claim: Claim) -> Iterator[N
 
 def tell_blocked(instance: dg.DagsterInstance, error: BlockedError, run_id: str) -> None:
     """Record the claims that keep rows from being published; the step that checks what is published doesn't come."""
+    run = instance.get_run_by_id(run_id)
     for verdict in error.verdicts:
         for evaluation in [*evaluations(verdict, verdict.failing), _overall(verdict)]:
-            instance.report_runless_asset_event(evaluation.with_metadata({**evaluation.metadata, "run": run_id}))
+            told = evaluation.with_metadata({**evaluation.metadata, BLOCKED_RUN: run_id})
+            # Under the run: without one, Dagster takes a second evaluation of an hour for a mistake, and fails.
+            event = dg.DagsterEvent(
+                dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+                job_name=run.job_name if run else "",
+                event_specific_data=told,
+            )
+            instance.report_dagster_event(event, run_id)
 
 
 def _overall(verdict: HourVerdict) -> dg.AssetCheckEvaluation:

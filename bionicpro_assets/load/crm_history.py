@@ -1,15 +1,16 @@
 """The CRM extract of some hours, made of the CRM's answer of now and of what earlier extracts know."""
 
-from collections.abc import Collection, Generator, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import polars as pl
 
+from bionicpro_assets.errors import DataError
 from bionicpro_assets.extract.crm import extract_crm
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.hours import HOUR, in_parts
+from bionicpro_assets.hours import HOUR, describe, in_parts
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.sqlfiles import sql
@@ -23,6 +24,48 @@ AT_HOURS = "hour_start IN (SELECT toDateTime(arrayJoin({hours:Array(UInt32)}), '
 # The newest row of every wearer that some chips had.
 NEWEST_OF_CHIPS = f"""{AT_HOURS} AND chip_id IN {{chips:Array(String)}}
     ORDER BY hour_start DESC LIMIT 1 BY {", ".join(CLAIM)}"""
+
+
+@dataclass(slots=True)
+class Memory:
+    """Which publications of the CRM extract a load of some hours goes by.
+
+    An extract is made of earlier ones. What another run publishes in between, an operator's correction above all, would
+    be lost under one that was read later and doesn't know of it.
+    """
+
+    clickhouse: ClickHouse
+    hours: Sequence[datetime]
+    seen: Mapping[datetime, int] | None = None
+
+    def begin(self) -> None:
+        """Note what is published now. To be called before the CRM is asked and anything is remembered."""
+        self.seen = self._published()
+
+    def still_holds(self) -> None:
+        """Refuse if it has changed since; an hour that was only confirmed hasn't.
+
+        Raises:
+            DataError: It has. Another attempt may succeed.
+        """
+        now = self._published()
+        if self.seen is not None and now != self.seen:
+            changed = {hour for hour, number in now.items() if self.seen.get(hour) != number}
+            raise DataError(
+                f"{CRM_EXTRACT} was published for {describe(changed)} by another run meanwhile, and this one was made "
+                "without it; nothing was published. Load these hours again.",
+                retryable=True,
+            )
+
+    def _published(self) -> dict[datetime, int]:
+        """The publications of the hours, and of the nearest ones before and after."""
+        _, (around,) = self.clickhouse.rows(sql("clickhouse/queries/crm_hours_around.sql"), _window(self.hours))
+        beside = [datetime.fromtimestamp(hour, UTC) for hour in around if hour]
+        table = HourlyTable.of(self.clickhouse, CRM_EXTRACT)
+        found = table.current(self.clickhouse, min(self.hours), max(self.hours) + HOUR)
+        for hour in beside:
+            found |= table.current(self.clickhouse, hour, hour + HOUR)
+        return {hour: entry.number for hour, entry in found.items()}
 
 
 def extract_crm_hours(
@@ -59,12 +102,17 @@ def crm_parts(
     *,
     as_of_now: bool = False,
     chips: Collection[str] = (),
+    memory: Memory | None = None,
 ) -> Generator[HourlyFrame]:
     """The same in parts of about `most_rows` rows, or of one hour; all of one answer of the CRM.
+
+    `memory`, if it is given, is told when this begins; who publishes the parts asks it whether they still hold.
 
     Raises:
         SourceError, ClickHouseError, DataError: As above.
     """
+    if memory is not None:
+        memory.begin()
     answer = extract_crm(source)
     known = _claimed(clickhouse, answer, hours)
     intervals = known_timelines(answer, known)
@@ -93,8 +141,7 @@ def _stated(clickhouse: ClickHouse, hours: Sequence[datetime]) -> pl.DataFrame:
 def _claimed(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[datetime]) -> Remembered:
     """What is remembered of the hours and their neighbours, without what was stated."""
     table = HourlyTable.of(clickhouse, CRM_EXTRACT)
-    window = {"since": int(min(hours).timestamp()), "until": int((max(hours) + HOUR).timestamp())}
-    _, (around,) = clickhouse.rows(sql("clickhouse/queries/crm_hours_around.sql"), window)
+    _, (around,) = clickhouse.rows(sql("clickhouse/queries/crm_hours_around.sql"), _window(hours))
     at = {"hours": [int(hour.timestamp()) for hour in hours] + [hour for hour in around if hour]}
     found = clickhouse.frame(sql("clickhouse/queries/crm_claims.sql"), at)
     claims = found.select(pl.col(c).cast(t) for c, t in CLAIMS.items())
@@ -106,3 +153,7 @@ def _claimed(clickhouse: ClickHouse, answer: CrmAnswer, hours: Sequence[datetime
     nothing = pl.DataFrame(schema={c.name: c.dtype for c in table.columns})
     rows = pl.concat(memory) if memory else nothing
     return Remembered(claims, rows.select(answer.rows.columns), nothing)
+
+
+def _window(hours: Sequence[datetime]) -> dict[str, int]:
+    return {"since": int(min(hours).timestamp()), "until": int((max(hours) + HOUR).timestamp())}

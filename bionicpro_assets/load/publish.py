@@ -139,6 +139,8 @@ def _publish_once(
         wait_for_every_replica(clickhouse, table, written.commits, written.counts)
     if before_commit is not None:
         before_commit(written.commits)
+    if isinstance(rows, HourlyStream) and rows.still_holds is not None:
+        rows.still_holds()
     new = {hour: commit for hour, commit in written.commits.items() if commit == number}
     stored = written.confirmed + (table.stored_totals(clickhouse, new) if new else StoredTotals({}, {}))
     journal = _journal(name, written, stored, started_at, run_id)

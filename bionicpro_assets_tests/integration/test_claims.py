@@ -215,6 +215,9 @@ def test_what_must_not_be_published_leaves_the_old_window_standing(fleet, hours,
         sources.add_hour("C09", hours[1], movements_count=1000 + len(line.words))
         change(line.change)
         outcome = fleet.run(hours[0], hours[-1])
+        if line is BLOCKED[0]:
+            # So does the next refresh, for the same hours, in the same words.
+            outcome = fleet.run(hours[0], hours[-1])
         assert outcome.failures, line.words
         assert fleet.mart() == before, line.words
         name = line.caught.partition(".")[2]

@@ -3,7 +3,7 @@
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from bionicpro_assets.frames import HourlyFrame, HourlyStream
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
-from bionicpro_assets.load.crm_history import CRM_EXTRACT, extract_crm_hours, remembered
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.crm_history import CRM_EXTRACT, Memory, crm_parts, extract_crm_hours, remembered
 from bionicpro_assets.load.publish import publish
 from bionicpro_assets.transform.crm_history import CrmAnswer, Remembered, attribute, state
 from bionicpro_assets.verify import verify
 from bionicpro_assets_tests.integration.platform import Platform
+from bionicpro_assets_tests.integration.sources import Sources
 from bionicpro_assets_tests.unit.test_ownership import ANNA, BORIS, VERA, Archive, answer, at, unit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -191,3 +194,53 @@ def test_telemetry_of_a_chip_that_is_registered_late_moves_to_the_reports_by_its
     assert field.who("C9") == [("boris", "assumed"), ("boris", "assumed"), ("boris", "named")]
     assert field.platform.mart() == field.platform.sources.expected_mart(field.first, field.open)
     assert field.verified()
+
+
+# Two runs at a time: the pool of runs doesn't hold for one that a person starts at a terminal ------------------------
+
+
+@pytest.fixture
+def corrected(sources, clickhouse) -> tuple[Sources, datetime]:
+    """C1 was loaded for an hour as Anna's; the CRM says by now that it is Boris's. An operator wants the hour changed."""
+    hour = floor_hour(datetime.now(UTC)) - 2 * HOUR
+    sources.add_wearer("C1", "anna")
+    sources.in_crm("ALTER TABLE crm.prostheses DISABLE TRIGGER USER")
+    sources.in_crm("UPDATE crm.prostheses SET updated_at = now() - interval '5 days'")
+    publish(clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="0", batch_size=10)
+    sources.add_wearer(None, "boris")
+    sources.in_crm(
+        "UPDATE crm.prostheses SET updated_at = now(), "
+        "customer_id = (SELECT customer_id FROM crm.customers WHERE external_id = 'boris') WHERE chip_id = 'C1'"
+    )
+    return sources, hour
+
+
+def begun(sources: Sources, clickhouse: ClickHouse, hour: datetime, *, as_of_now: bool) -> HourlyStream:
+    """A run's load of the hour: the CRM is asked, and what is remembered is read."""
+    memory = Memory(clickhouse, [hour])
+
+    def parts() -> Generator[HourlyFrame]:
+        return crm_parts(sources.crm, clickhouse, [hour], 1000, as_of_now=as_of_now, memory=memory)
+
+    return HourlyStream.begin([hour], parts, memory.still_holds)
+
+
+@pytest.mark.parametrize("correction_first", [True, False])
+def test_a_correction_isnt_lost_to_a_load_at_the_same_time(corrected, clickhouse, correction_first):
+    sources, hour = corrected
+    correction = begun(sources, clickhouse, hour, as_of_now=True)
+    sources.add_wearer("C2", "clara")
+    # It asks the CRM later than the correction did, and doesn't know of that.
+    refresh = begun(sources, clickhouse, hour, as_of_now=False)
+    for stream in (correction, refresh) if correction_first else (refresh, correction):
+        publish(clickhouse, CRM_EXTRACT, stream, run_id="r", batch_size=10)
+    shown = f"SELECT user_id, ownership FROM {CRM_EXTRACT} WHERE chip_id = 'C1' AND ownership != 'overruled'"
+    assert list(clickhouse.rows(shown)[1]) == [("boris", "stated")]
+
+
+def test_a_load_that_only_confirms_is_no_reason_to_begin_again(corrected, clickhouse):
+    sources, hour = corrected
+    publish(clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="1", batch_size=10)
+    first, second = (begun(sources, clickhouse, hour, as_of_now=False) for _ in range(2))
+    for stream in (first, second):
+        assert publish(clickhouse, CRM_EXTRACT, stream, run_id="r", batch_size=10, attempts=1).superseded == []
