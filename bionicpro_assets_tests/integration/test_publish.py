@@ -4,13 +4,15 @@ import random
 import threading
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
 from bionicpro_assets.errors import ClickHouseError, DataError, PublicationError, SourceError
 from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame, HourlyStream
-from bionicpro_assets.hours import floor_hour
+from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.publish import RETENTION, publish
 from bionicpro_assets.load.table import JOURNAL, HourlyTable
@@ -335,6 +337,36 @@ def test_the_retention_is_the_one_of_the_tables(clickhouse):
 def test_a_source_whose_clock_is_ahead_is_refused(clickhouse):
     with pytest.raises(DataError, match=r"clock is .* ahead"):
         put(clickhouse, {A: [1]}, later(60))
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Vladivostok"])
+def test_hours_under_the_dates_of_another_zone_dont_fail_a_load(clickhouse, zone):
+    """BIONICPRO_REPORT_TIMEZONE was changed: hours that are loaded again share dates and hours with those that aren't."""
+    mart = HourlyTable.of(clickhouse, "reports.user_prosthesis_stats")
+    hours = hour_range(A - timedelta(hours=30), A)
+
+    def load(loaded: list[datetime], zone: str, minute: int) -> None:
+        samples: dict[Any, Any] = {
+            pl.String: "x",
+            pl.Datetime: A,
+            pl.Float32: 1.0,
+            pl.UInt8: 1,
+            pl.UInt32: 1,
+            pl.Date: A,
+        }
+        sample = {c.name: samples[type(c.dtype)] for c in mart.columns}
+        rows = [
+            sample | {"hour_start": hour, "report_date": local.date(), "report_hour": local.hour}
+            for hour in loaded
+            for local in [hour.astimezone(ZoneInfo(zone))]
+        ]
+        frame = pl.DataFrame(rows, schema={c.name: c.dtype for c in mart.columns})
+        read = HourlyFrame(frame, dict.fromkeys(loaded, later(minute)))
+        publish(clickhouse, mart.name, read, run_id="test", batch_size=100, attempts=1)
+
+    load(hours, "UTC", 0)
+    for minute, part in enumerate((hours[-3:], hours[8:16], hours[:8], hours[16:]), start=1):
+        load(part, zone, minute)
 
 
 def test_the_journal_says_who_published_an_hour_and_from_which_read(clickhouse):
