@@ -12,7 +12,7 @@ import pytest
 
 from bionicpro_assets.errors import ClickHouseError, DataError, PublicationError, SourceError
 from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame, HourlyStream
-from bionicpro_assets.hours import floor_hour, hour_range
+from bionicpro_assets.hours import describe, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.publish import RETENTION, publish
 from bionicpro_assets.load.table import JOURNAL, HourlyTable
@@ -337,6 +337,20 @@ def test_the_retention_is_the_one_of_the_tables(clickhouse):
 def test_a_source_whose_clock_is_ahead_is_refused(clickhouse):
     with pytest.raises(DataError, match=r"clock is .* ahead"):
         put(clickhouse, {A: [1]}, later(60))
+
+
+def test_what_was_read_by_a_clock_that_was_ahead_is_no_reason_to_load_unseen(clickhouse):
+    """Both clocks were three hours ahead and are right by now: an hour that looks loaded and isn't would be lost."""
+    put(clickhouse, {A: [1], B: [2]})
+    ahead = f"SELECT * REPLACE (source_read_at + INTERVAL 3 HOUR AS source_read_at) FROM {JOURNAL}"
+    clickhouse.command(f"INSERT INTO {JOURNAL} {ahead}")
+    with pytest.raises(DataError, match=r"was read at .* hasn't come yet") as caught:
+        put(clickhouse, {A: [1], B: [3]}, later(1))
+    assert describe([B]) in str(caught.value), "A is as it was"
+    _, advice, statement = str(caught.value).partition("DELETE")
+    clickhouse.command(advice + statement)
+    put(clickhouse, {A: [1], B: [3]}, later(1))
+    assert visible(clickhouse) == {A: [1], B: [3]}
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Vladivostok"])
