@@ -269,7 +269,10 @@ def _refuse_misplaced(frame: HourlyFrame, rows: pl.DataFrame, name: str, now: da
         raise DataError(
             f"{name}: {stray.height} rows are of {found}, outside {describe(frame.hours)}; nothing was published."
         )
-    if frame.hours[0] < now - RETENTION:
+    # The mart's rows go with their day, at midnight of the server's zone, which may be before UTC's.
+    leaving = (now - RETENTION).date() + timedelta(days=1)
+    gone = "report_date" in rows.columns and not rows.filter(pl.col("report_date") <= leaving).is_empty()
+    if frame.hours[0] < now - RETENTION or gone:
         raise DataError(
             f"{name}: {frame.hours[0]:%Y-%m-%d %H:%M} UTC is older than the {RETENTION.days} days that rows are kept; "
             "nothing was published."
