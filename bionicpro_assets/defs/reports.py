@@ -16,7 +16,14 @@ from bionicpro_assets.frames import HourlyFrame, HourlyStream
 from bionicpro_assets.hours import in_parts
 from bionicpro_assets.load.quarantine import with_first_rejected
 from bionicpro_assets.load.table import Published
-from bionicpro_assets.transform.join import CRM_COLUMNS, FROM_CRM, NUMBERS, Joined, join_telemetry_with_customers
+from bionicpro_assets.transform.join import (
+    CRM_COLUMNS,
+    FROM_CRM,
+    NUMBERS,
+    UNKNOWN_CHIP,
+    Joined,
+    join_telemetry_with_customers,
+)
 
 LINEAGE = {
     **{column: [(keys.CRM_EXTRACT, source)] for column, source in FROM_CRM.items()},
@@ -175,9 +182,22 @@ def _unmatched(made: Joined, hours: Sequence[datetime]) -> dict[datetime, float]
 
 
 def _chips(frame: HourlyFrame) -> dict[datetime, list[str]]:
-    """The chips without a wearer, hour by hour."""
-    by_hour = frame.rows.filter(pl.col("no_wearer") == 1).group_by("hour_start").agg(pl.col("chip_id").sort())
-    chips = {hour: named[:CHIPS_NAMED] for hour, named in by_hour.iter_rows()}
+    """The chips without a wearer, hour by hour.
+
+    Of too many, first those that the CRM doesn't know: it may get to know them. A large fleet has thousands that it has
+    stopped naming and that go on sending, and by their names alone these would always come before the new ones.
+    """
+    unknown = pl.col("reason").str.starts_with(UNKNOWN_CHIP)
+    named = (
+        frame.rows.filter(pl.col("no_wearer") == 1)
+        .select("hour_start", "chip_id", unknown=unknown)
+        .sort("unknown", "chip_id", descending=[True, False])
+        .group_by("hour_start", maintain_order=True)
+        .head(CHIPS_NAMED)
+        .group_by("hour_start")
+        .agg(pl.col("chip_id").sort())
+    )
+    chips = dict(named.iter_rows())
     return {hour: chips.get(hour, []) for hour in frame.hours}
 
 

@@ -44,6 +44,8 @@ COMPARE_EVERY = timedelta(minutes=30)
 STAMPED_BEFORE = timedelta(hours=1)
 # Without a cursor, what arrived since the first load is looked for, but no further back than this.
 FIRST_LOOK = timedelta(hours=24)
+# The mart drops days as a whole, and those of a zone behind UTC reach half a day further back.
+LEAVING = timedelta(days=3)
 # Hours looked up in Dagster's record in one tick, newest first; after a bulk load the others have to wait.
 EXAMINED = 1000
 
@@ -76,8 +78,8 @@ class Finder:
 
     @property
     def first(self) -> datetime:
-        """The first hour that can be loaded: a partition, and not about to be dropped from the mart."""
-        return max(self.settings.partitions_start, floor_hour(self.now - RETENTION) + 2 * HOUR)
+        """The first hour that can be loaded: a partition, and not of a day about to be dropped from the mart."""
+        return max(self.settings.partitions_start, floor_hour(self.now - RETENTION) + LEAVING)
 
     @property
     def until(self) -> datetime:

@@ -18,7 +18,7 @@ from bionicpro_assets.load.cluster import check_layout, wait_for_every_replica
 from bionicpro_assets.load.fingerprint import comparable, fingerprints, sent_as
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.parity import check_parity
-from bionicpro_assets.load.table import JOURNAL, HourlyTable, StoredTotals
+from bionicpro_assets.load.table import JOURNAL, Current, HourlyTable, StoredTotals
 
 # Rows are dropped by TTL after this; an hour older than it would be published and vanish.
 RETENTION = timedelta(days=365)
@@ -27,6 +27,7 @@ RETRY_SECONDS = 60.0
 HEAD_ROWS = 5
 # A source clock may run this far ahead of the machine that publishes.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+FORGET_THE_FUTURE = f"DELETE FROM {JOURNAL} WHERE source_read_at > now64(6) + 300"  # noqa: S608 - own names
 
 JOURNAL_SCHEMA = pl.Schema(
     {
@@ -191,8 +192,10 @@ def _write(
     _refuse_misplaced(part, rows, table.name, started_at)
     by_hour = fingerprints(rows)
     sent = {hour: sent_as(by_hour.get(hour)) for hour in part.hours}
-    unchanged, totals = _unchanged(clickhouse, table, rows, part, sent)
+    current = table.current(clickhouse, part.hours[0], part.hours[-1] + HOUR)
+    unchanged, totals = _unchanged(clickhouse, table, rows, part, sent, current)
     changed = [hour for hour in part.hours if hour not in unchanged]
+    _refuse_hidden({hour: current[hour] for hour in changed if hour in current}, table.name, started_at)
     new = rows if not unchanged else rows.filter(pl.col("hour_start").is_in(changed))
     if not new.is_empty():
         stamped = new.with_columns(pl.lit(number, dtype=pl.UInt64).alias("publication"))
@@ -266,7 +269,10 @@ def _refuse_misplaced(frame: HourlyFrame, rows: pl.DataFrame, name: str, now: da
         raise DataError(
             f"{name}: {stray.height} rows are of {found}, outside {describe(frame.hours)}; nothing was published."
         )
-    if frame.hours[0] < now - RETENTION:
+    # The mart's rows go with their day, at midnight of the server's zone, which may be before UTC's.
+    leaving = (now - RETENTION).date() + timedelta(days=1)
+    gone = "report_date" in rows.columns and not rows.filter(pl.col("report_date") <= leaving).is_empty()
+    if frame.hours[0] < now - RETENTION or gone:
         raise DataError(
             f"{name}: {frame.hours[0]:%Y-%m-%d %H:%M} UTC is older than the {RETENTION.days} days that rows are kept; "
             "nothing was published."
@@ -279,8 +285,27 @@ def _refuse_misplaced(frame: HourlyFrame, rows: pl.DataFrame, name: str, now: da
         )
 
 
+def _refuse_hidden(current: Mapping[datetime, Current], name: str, now: datetime) -> None:
+    ahead = {
+        hour: entry.source_read_at for hour, entry in current.items() if entry.source_read_at > now + CLOCK_TOLERANCE
+    }
+    if ahead:
+        # Not told as loaded: the hours would stay as they are, and nobody would look for them again.
+        raise DataError(
+            f"{name}: what readers see of {describe(ahead)} was read at {max(ahead.values()):%Y-%m-%d %H:%M} UTC by "
+            "the source's clock, which hasn't come yet: clocks were ahead then, and were set back. It would hide what "
+            "is read before that time; nothing was published. Load these hours again after it, or, once the clocks "
+            f"are right, after: {FORGET_THE_FUTURE}"
+        )
+
+
 def _unchanged(
-    clickhouse: ClickHouse, table: HourlyTable, rows: pl.DataFrame, part: HourlyFrame, sent: Mapping[datetime, str]
+    clickhouse: ClickHouse,
+    table: HourlyTable,
+    rows: pl.DataFrame,
+    part: HourlyFrame,
+    sent: Mapping[datetime, str],
+    current: Mapping[datetime, Current],
 ) -> tuple[dict[datetime, int], StoredTotals]:
     """Hours whose visible rows are just these, with the publication that wrote them, and what is stored of those.
 
@@ -291,7 +316,7 @@ def _unchanged(
     stored, and what is stored still has the checksum that it had then. Where the journal's fingerprint can't be
     compared, because another version of polars made it, the stored rows are read back.
     """
-    current, counts = table.current(clickhouse, part.hours[0], part.hours[-1] + HOUR), part.rows_per_hour()
+    counts = part.rows_per_hour()
     same_size = {h: c for h, c in current.items() if h in counts and c.row_count == counts[h]}
     same = {h: c.number for h, c in same_size.items() if c.sent_as == sent[h]}
     if unknown := {h: c.number for h, c in same_size.items() if not comparable(c.sent_as)}:

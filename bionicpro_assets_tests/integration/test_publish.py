@@ -4,19 +4,22 @@ import random
 import threading
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
 from bionicpro_assets.errors import ClickHouseError, DataError, PublicationError, SourceError
 from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame, HourlyStream
-from bionicpro_assets.hours import floor_hour
+from bionicpro_assets.hours import describe, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.publish import RETENTION, publish
 from bionicpro_assets.load.table import JOURNAL, HourlyTable
 from bionicpro_assets.sqlfiles import sql
 
 NAME = "staging.hourly_telemetry"
+MART = "reports.user_prosthesis_stats"
 NOW = datetime.now(UTC)
 A = floor_hour(NOW) - timedelta(hours=3)
 B = A + timedelta(hours=1)
@@ -44,6 +47,19 @@ def hourly(values: dict[datetime, list[int]], read_at: datetime = NOW) -> Hourly
 
 def put(clickhouse, values, read_at=NOW, batch_size=10_000):
     return publish(clickhouse, NAME, hourly(values, read_at), run_id="test", batch_size=batch_size)
+
+
+def mart_rows(clickhouse, hours: list[datetime], zone: str = "UTC", read_at: datetime = NOW) -> HourlyFrame:
+    """A row of the mart for each of the hours, under its date and hour in the zone."""
+    columns = HourlyTable.of(clickhouse, MART).columns
+    samples: dict[Any, Any] = {pl.String: "x", pl.Datetime: A, pl.Float32: 1.0, pl.UInt8: 1, pl.UInt32: 1, pl.Date: A}
+    sample = {c.name: samples[type(c.dtype)] for c in columns}
+    rows = [
+        sample | {"hour_start": hour, "report_date": local.date(), "report_hour": local.hour}
+        for hour in hours
+        for local in [hour.astimezone(ZoneInfo(zone))]
+    ]
+    return HourlyFrame(pl.DataFrame(rows, schema={c.name: c.dtype for c in columns}), dict.fromkeys(hours, read_at))
 
 
 def visible(clickhouse) -> dict[datetime, list[int]]:
@@ -317,6 +333,13 @@ def test_an_hour_that_would_be_dropped_at_once_is_refused(clickhouse):
         put(clickhouse, {old: [1]})
 
 
+def test_an_hour_of_the_mart_whose_day_would_be_dropped_at_once_is_refused(clickhouse):
+    """Its rows expire with report_date, at midnight: those of the last hours of that day had 365 days ahead of them."""
+    old = floor_hour(NOW - RETENTION) + timedelta(hours=1)
+    with pytest.raises(DataError, match="older than the 365 days"):
+        publish(clickhouse, MART, mart_rows(clickhouse, [old]), run_id="test", batch_size=10)
+
+
 def test_the_retention_is_the_one_of_the_tables(clickhouse):
     _, rows = clickhouse.rows(
         "SELECT name, create_table_query FROM system.tables WHERE database = 'storage' AND engine = 'MergeTree'"
@@ -335,6 +358,34 @@ def test_the_retention_is_the_one_of_the_tables(clickhouse):
 def test_a_source_whose_clock_is_ahead_is_refused(clickhouse):
     with pytest.raises(DataError, match=r"clock is .* ahead"):
         put(clickhouse, {A: [1]}, later(60))
+
+
+def test_what_was_read_by_a_clock_that_was_ahead_is_no_reason_to_load_unseen(clickhouse):
+    """Both clocks were three hours ahead and are right by now: an hour that looks loaded and isn't would be lost."""
+    put(clickhouse, {A: [1], B: [2]})
+    ahead = f"SELECT * REPLACE (source_read_at + INTERVAL 3 HOUR AS source_read_at) FROM {JOURNAL}"
+    clickhouse.command(f"INSERT INTO {JOURNAL} {ahead}")
+    with pytest.raises(DataError, match=r"was read at .* hasn't come yet") as caught:
+        put(clickhouse, {A: [1], B: [3]}, later(1))
+    assert describe([B]) in str(caught.value), "A is as it was"
+    _, advice, statement = str(caught.value).partition("DELETE")
+    clickhouse.command(advice + statement)
+    put(clickhouse, {A: [1], B: [3]}, later(1))
+    assert visible(clickhouse) == {A: [1], B: [3]}
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Vladivostok"])
+def test_hours_under_the_dates_of_another_zone_dont_fail_a_load(clickhouse, zone):
+    """BIONICPRO_REPORT_TIMEZONE was changed: hours that are loaded again share dates and hours with those that aren't."""
+    hours = hour_range(A - timedelta(hours=30), A)
+
+    def load(loaded: list[datetime], zone: str, minute: int) -> None:
+        frame = mart_rows(clickhouse, loaded, zone, later(minute))
+        publish(clickhouse, MART, frame, run_id="test", batch_size=100, attempts=1)
+
+    load(hours, "UTC", 0)
+    for minute, part in enumerate((hours[-3:], hours[8:16], hours[:8], hours[16:]), start=1):
+        load(part, zone, minute)
 
 
 def test_the_journal_says_who_published_an_hour_and_from_which_read(clickhouse):
