@@ -9,5 +9,5 @@ hour='^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:00$'
 [[ $# = 2 && $1 =~ $hour && $2 =~ $hour ]] || { sed -n '2,4s/^# \?//p' "$0" >&2; exit 2; }
 docker compose exec -T dagster_daemon entrypoint.sh dagster job launch \
     --workspace /app/docker/workspace.yaml --location bionicpro_assets --job bionicpro_load_period \
-    --config-json "{\"ops\": {\"period_to_load\": {\"config\": {\"first_hour\": \"$1\", \"last_hour\": \"$2\"}}}}" > /dev/null
+    --config-json "{\"first_hour\": \"$1\", \"last_hour\": \"$2\"}" > /dev/null
 echo "asked for $1 … $2"

@@ -118,7 +118,7 @@ def operator_jobs(settings: Settings, etl: "AssetJob") -> dg.Definitions:
     )
     def asked(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest]:
         run = context.dagster_run
-        given: Mapping[str, Any] = run.run_config
+        given = filled_in_form(run.run_config)
         began = context.instance.get_run_records(dg.RunsFilter(run_ids=[run.run_id]))[0].create_timestamp
         hours = period(settings, given.get("first_hour"), given.get("last_hour"), began.astimezone(UTC))
         crm = {"wearers_as_of_now": True, "chips": given.get("chips", [])} if run.job_name == keys.CORRECT_JOB else {}
@@ -147,6 +147,13 @@ def form(op: str, model: type[dg.Config]) -> dg.ConfigMapping:
         return {"ops": {op: {"config": given}}}
 
     return filled_in
+
+
+def filled_in_form(run_config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was filled in. A form that was launched before an upgrade may have it where the op has it."""
+    for op in run_config.get("ops", {}).values():
+        return op.get("config", {})  # type: ignore[no-any-return]
+    return run_config
 
 
 def requests(
