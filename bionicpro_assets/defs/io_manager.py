@@ -8,13 +8,13 @@ import dagster as dg
 from pydantic import Field
 
 from bionicpro_assets.defs.hourly import clear_failure
-from bionicpro_assets.defs.keys import table_name
-from bionicpro_assets.defs.metadata import publication_metadata, table_metadata
+from bionicpro_assets.defs.keys import TELEMETRY_EXTRACT, table_name
+from bionicpro_assets.defs.metadata import SOURCE_STATE, publication_metadata, table_metadata
 from bionicpro_assets.defs.resources import ClickHouseResource
 from bionicpro_assets.defs.verdicts import tell_blocked
 from bionicpro_assets.errors import DataError
 from bionicpro_assets.frames import HourlyStream
-from bionicpro_assets.hours import describe, parse_hour
+from bionicpro_assets.hours import describe, parse_hour, partition_key
 from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.table import HourlyTable, Published
 from bionicpro_assets.quality.claims import claims
@@ -63,6 +63,10 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
             context.log.warning(
                 f"{name}: of {describe(publication.superseded)} a newer read was published meanwhile and stays visible."
             )
+            if context.asset_key == TELEMETRY_EXTRACT:
+                # Whoever looks for late rows must not take what this run read for what readers see.
+                for hour in publication.superseded:
+                    context.step_context.add_asset_metadata({SOURCE_STATE: ""}, context.asset_key, partition_key(hour))
         context.add_output_metadata(publication_metadata(table, publication, rows_in_table, seconds))
         lineage = (context.definition_metadata or {}).get("dagster/column_lineage")
         described = table_metadata(table, publication.head)

@@ -29,7 +29,10 @@ def loaded(platform, sources, monkeypatch):
 
 def materialisations(platform, key):
     records = platform.instance.fetch_materializations(key, limit=10).records
-    return {r.partition_key: {k: v.value for k, v in r.asset_materialization.metadata.items()} for r in records}
+    # The newest come first.
+    return {
+        r.partition_key: {k: v.value for k, v in r.asset_materialization.metadata.items()} for r in reversed(records)
+    }
 
 
 def test_every_hour_has_its_own_materialisation_and_row_count(loaded):
@@ -61,6 +64,21 @@ def test_the_standard_keys_are_there(loaded, key):
     assert all(c.description for c in columns.values())
     assert set(metadata["dagster/column_lineage"].deps_by_column) <= set(columns)
     assert 0 < len(metadata["preview"]) <= 5
+
+
+def test_a_read_that_a_newer_one_hides_isnt_told_as_what_readers_see(loaded, sources, clickhouse):
+    told = {hour: m["source_state"] for hour, m in materialisations(loaded, keys.TELEMETRY_EXTRACT).items()}
+    assert all(told.values())
+    # As if read by a clock that was two minutes ahead, and has been set right since.
+    clickhouse.command(
+        "INSERT INTO storage.publications SELECT * REPLACE (source_read_at + 120 AS source_read_at) "
+        f"FROM storage.publications WHERE table_name = 'staging.hourly_telemetry' AND hour_start = '{OPEN:%F %T}'"
+    )
+    sources.add_hour("C2", OPEN)
+    loaded.load(FIRST, OPEN)
+    assert [row[0] for row in loaded.mart(f"report_hour = {OPEN.hour}")] == ["anna.ivanova"]
+    now = {hour: m["source_state"] for hour, m in materialisations(loaded, keys.TELEMETRY_EXTRACT).items()}
+    assert now == {**told, partition_key(OPEN): ""}
 
 
 def test_the_row_count_is_the_tables_and_not_the_windows(loaded):
