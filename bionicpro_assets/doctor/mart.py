@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bionicpro_assets.doctor.finding import Finding, State, clock
+from bionicpro_assets.doctor.zone import examine_zone
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.hours import HOUR, describe_ranges, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -34,6 +35,7 @@ def examine_clickhouse(clickhouse: ClickHouse, settings: Settings, now: datetime
     yield Finding(SUBJECT, "ok", "Its tables and views are those of this version.")
     yield from _rights(clickhouse)
     yield from _housekeeping(clickhouse)
+    yield examine_zone(clickhouse, settings.report_timezone, now)
     yield _last_day(clickhouse, settings, now)
 
 

@@ -26,9 +26,11 @@ from bionicpro_assets.doctor.finding import clock, looked_at
 from bionicpro_assets.doctor.mart import examine_clickhouse
 from bionicpro_assets.doctor.orchestration import examine_dagster
 from bionicpro_assets.doctor.sources import examine_crm, examine_telemetry
+from bionicpro_assets.doctor.zone import examine_zone
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import floor_hour
+from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.sources import as_user, execute, reader_of
@@ -93,6 +95,27 @@ def test_clocks(ahead, state):
     finding = clock("crm_db", timedelta(seconds=ahead))
     assert finding.state == state
     assert state == "ok" or f"{abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'}" in finding.says
+
+
+class OfAnotherYear(ClickHouse):
+    """ClickHouse as if its data of a zone were older: it has the zone's clocks of before a change."""
+
+    def rows(self, query, parameters=None, settings=None):
+        older = {"zone": "Europe/Samara"} if parameters and "zone" in parameters else {}
+        return super().rows(query, {**(parameters or {}), **older}, settings)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Moscow", "Asia/Kolkata", "America/New_York"])
+def test_a_zone_of_which_all_have_the_same_clocks(clickhouse, zone):
+    assert examine_zone(clickhouse, zone, datetime.now(UTC)).state == "ok"
+
+
+def test_a_zone_of_which_clickhouse_has_other_clocks(tmp_path):
+    with OfAnotherYear(f"chdb://{tmp_path}/other") as clickhouse:
+        found = examine_zone(clickhouse, "Europe/Moscow", datetime(2026, 11, 24, 8, 30, tzinfo=UTC))
+    assert found.state == "problem"
+    assert found.says.startswith("From 2025-11-24 08:00 UTC on, polars and ClickHouse have different clocks for")
+    assert "Europe/Moscow (2025-11-24 11:00 and 2025-11-24 12:00)" in found.says
 
 
 def test_the_mart(settings, platform, sources, monkeypatch):
