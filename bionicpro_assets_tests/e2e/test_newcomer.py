@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from bionicpro_assets.cli.console import COLUMNS_OF_A_FILE, console
 from bionicpro_assets.cli.main import app
 from bionicpro_assets.cli.query import ask as query
 from bionicpro_assets.databases import clickhouse_of, telemetry_of
@@ -194,6 +195,8 @@ def give(command: Command, monkeypatch: pytest.MonkeyPatch) -> Result:
     spoken = filled_in(command)
     while "=" in spoken[0]:
         monkeypatch.setenv(*spoken.pop(0).split("=", 1))
+    # As where no test runner says how wide the terminal is.
+    monkeypatch.setattr(console, "width", COLUMNS_OF_A_FILE)
     return CliRunner().invoke(app, spoken[1:])
 
 
