@@ -27,7 +27,7 @@ test-slow: .venv/.installed  ## killed processes and power cuts under `bionicpro
 test-browser: .venv/.installed  ## the web UI in Chromium, which must be installed
 	$(BIN)/pytest -m browser
 
-e2e-compose: .venv/.installed  ## docker-compose.yml on a real Docker engine, about 40 minutes
+e2e-compose: .venv/.installed  ## docker-compose.yml on a real Docker engine, about half an hour
 	$(BIN)/pytest -m docker -s
 
 SECONDS ?= 600
