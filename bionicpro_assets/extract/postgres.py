@@ -20,6 +20,9 @@ RETRYABLE_SQLSTATES = ("08", "40", "53", "57", "55P03", "58")
 REFUSALS = re.compile(
     r"authentication failed|no pg_hba.conf entry|does not exist|not permitted to log in|no password supplied"
 )
+# What a server says that has no connection to give: to anybody, to a role, to a database, or to ordinary users.
+TOO_MANY = re.compile(r"too many (connections|clients)|remaining connection slots are reserved")
+SECONDS_FOR_A_FREE_CONNECTION = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,8 @@ class PostgresSource:
         # Imported where it is used, here and below: it brings all of pyarrow, and the daemon loads this module too.
         from adbc_driver_postgresql import dbapi
 
-        try:
-            connection = dbapi.connect(self._url_with_application_name())
-        except dbapi.Error as error:
-            raise self.explained(error) from error
+        # A further connection is a help that a read can do without: no waiting for that one.
+        connection = self._connect(patience=0 if of else SECONDS_FOR_A_FREE_CONNECTION)
         with closing(connection), closing(connection.cursor()) as cursor:
             try:
                 for statement in sql("postgres/read_transaction.sql").split(";"):
@@ -77,11 +78,34 @@ class PostgresSource:
                 raise self.explained(error) from error
             yield Snapshot(self, cursor, read_at)
 
+    def _connect(self, patience: float) -> Any:
+        """A connection. One that is refused because too many are open is asked for again, for `patience` seconds.
+
+        The driver looks types up in a session of its own before it opens the one it gives out, and the server takes a
+        moment to end a session: with a limit close to what is used, either may be refused because of one that is going.
+        """
+        import tenacity
+        from adbc_driver_postgresql import dbapi
+
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: bool(TOO_MANY.search(str(error)))),
+            wait=tenacity.wait_fixed(0.1),
+            stop=tenacity.stop_after_delay(patience),
+            reraise=True,
+        )
+        try:
+            return attempts(dbapi.connect, self._url_with_application_name())
+        except dbapi.Error as error:
+            raise self.explained(error) from error
+
     def explained(self, error: Exception) -> SourceError:
         """The driver's error as one sentence that names the database and what to do."""
         # ADBC calls it sqlstate, psycopg2 pgcode.
         sqlstate = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
         text = _first_line(str(error))
+        if TOO_MANY.search(text):
+            what_to_do = "Raise the limit, or end sessions that aren't needed."
+            return SourceError(f"{self.place}: {text}. {what_to_do}", retryable=True)
         if sqlstate.startswith(("42P01", "3F000", "42883")):
             return SourceError(f"{self.place}: {text}. Has this database the schema of the data contract? {self._hint}")
         if sqlstate == "42501":

@@ -2,7 +2,8 @@
 
 import socket
 import time
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -160,6 +161,23 @@ def test_where_only_one_connection_can_read_it_reads_everything(sources, obstacl
             assert len(readers) == 1
         parts = list(telemetry_parts(limited, hours, most_rows=1))
     assert [part.rows["hour_start"].to_list() for part in parts] == [[HOUR], [NEXT]]
+
+
+def test_a_connection_that_is_about_to_be_free_is_waited_for(sources):
+    with reader_of(sources.admin, {sources.telemetry: "telemetry.v_hourly_telemetry"}) as name:
+        limited = as_user(sources.telemetry, name)
+        with ExitStack() as other, ThreadPoolExecutor(1) as another_thread:
+            other.enter_context(limited.snapshot())
+            execute(sources.admin, f"ALTER ROLE {name} CONNECTION LIMIT 1", autocommit=True)
+            with pytest.raises(SourceError) as caught, limited.snapshot():
+                pass
+            assert f'too many connections for role "{name}". Raise the limit' in str(caught.value)
+            assert caught.value.retryable
+            waiting = another_thread.submit(extract_hourly_telemetry, limited, [HOUR])
+            time.sleep(0.5)
+            assert not waiting.done()
+            other.close()
+            assert waiting.result().rows.height == 0
 
 
 def test_a_session_says_who_it_is_and_cannot_write(sources):
