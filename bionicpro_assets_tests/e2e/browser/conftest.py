@@ -31,28 +31,35 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE = 30_000  # milliseconds: the first page after the start is slow on a small machine
-HOURS = 3
+# Half a day: whatever the time is now, the fleet was awake in some of it.
+HOURS = 12
 PEOPLE = "SELECT DISTINCT user_id, customer_name, customer_email FROM reports.user_prosthesis_stats"
 COLUMNS = (
     "SELECT name FROM system.columns WHERE database = 'reports' AND table = 'user_prosthesis_stats' ORDER BY position"
 )
-# Of every hour, a number that any changed value of any row would change.
-CONTENT = """SELECT report_date, report_hour, count() AS n, sum(movements_count) AS movements,
-    groupBitXor(cityHash64(* EXCEPT (etl_processed_at))) AS content
-FROM reports.user_prosthesis_stats GROUP BY 1, 2 ORDER BY 1, 2"""
+# The demo's hours, oldest first, as the keys of partitions; the last was open when the demo was made.
+LOADED = """SELECT DISTINCT formatDateTime(hour_start, '%Y-%m-%d-%H:00', 'UTC') AS hour
+FROM staging.crm_customer_prosthesis ORDER BY 1"""
+# Of every hour that was over then and has rows, a number that any changed value of any row would change.
+CONTENT = """SELECT concat(toString(report_date), '-', leftPad(toString(report_hour), 2, '0'), ':00') AS hour,
+    count() AS n, sum(movements_count) AS movements, groupBitXor(cityHash64(* EXCEPT (etl_processed_at))) AS content
+FROM reports.user_prosthesis_stats GROUP BY 1 HAVING hour < '%s' ORDER BY 1"""
 
 
 @dataclass(frozen=True)
 class Ui:
     """A running UI: where it is, the demo's folder, and what the mart held before it ran.
 
-    `personal` is what nobody should read in it, `columns` are the mart's.
+    `personal` is what nobody should read in it, `columns` are the mart's. `closed` are the partition keys of the hours
+    that were over when the demo was made, oldest first, and `busiest` is the one of them with the most rows.
     """
 
     url: str
     folder: Path
     personal: list[str]
     columns: list[str]
+    closed: list[str]
+    busiest: str
 
     def graphql(self, query: str) -> dict[str, Any]:
         body = json.dumps({"query": query}).encode()
@@ -97,7 +104,10 @@ def ui(folder: Path) -> Iterator[Ui]:
     # Asked before and after the UI runs: the embedded engine serves one process at a time.
     personal = [value for row in ask(folder, PEOPLE) for value in row.values()]
     columns = [row["name"] for row in ask(folder, COLUMNS)]
-    closed = ask(folder, CONTENT)[:HOURS]
+    *closed, opened = [row["hour"] for row in ask(folder, LOADED)]
+    assert len(closed) == HOURS
+    content = ask(folder, CONTENT % opened)
+    busiest = max(content, key=lambda row: row["n"])["hour"]
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -113,7 +123,7 @@ def ui(folder: Path) -> Iterator[Ui]:
         )
     try:
         wait_for(f"http://127.0.0.1:{port}/server_info", process, log)
-        yield Ui(f"http://127.0.0.1:{port}", folder, personal, columns)
+        yield Ui(f"http://127.0.0.1:{port}", folder, personal, columns, closed, busiest)
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -123,7 +133,7 @@ def ui(folder: Path) -> Iterator[Ui]:
             process.wait()
             raise
     assert status == 0, log.read_text()
-    assert ask(folder, CONTENT)[:HOURS] == closed, "what ran under the UI changed hours that were closed before"
+    assert ask(folder, CONTENT % opened) == content, "what ran under the UI changed hours that were closed before"
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

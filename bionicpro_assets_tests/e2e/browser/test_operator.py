@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from bionicpro_assets_tests.e2e.browser.conftest import HOURS, Ui, shot
-from bionicpro_assets_tests.e2e.browser.test_ui import MART, materialised
+from bionicpro_assets_tests.e2e.browser.conftest import Ui, shot
+from bionicpro_assets_tests.e2e.browser.test_ui import MART
 
 pytestmark = pytest.mark.browser
 
@@ -67,8 +67,7 @@ class Form:
 @pytest.fixture
 def closed(ui: Ui) -> list[str]:
     """The hours of the demo that were over when it was made, as the form wants them."""
-    keys = sorted({hour for hours in materialised(ui).values() for hour in hours})[:HOURS]
-    return [re.sub("-(?=[^-]*$)", "T", key) for key in keys]
+    return [re.sub("-(?=[^-]*$)", "T", key) for key in ui.closed]
 
 
 @pytest.mark.parametrize("job", EXPLAINED)

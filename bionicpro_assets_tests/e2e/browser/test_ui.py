@@ -2,7 +2,6 @@
 
 import re
 import time
-from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -22,7 +21,7 @@ CHAINS = [
 ]
 RESOURCES = ["bionicpro_crm_db", "bionicpro_telemetry_db", "bionicpro_clickhouse"]
 MATERIALISED = """{ assetNodeOrError(assetKey: {path: ["reports", "user_prosthesis_stats"]}) { ... on AssetNode {
-    assetMaterializations(limit: 50) { partition runId metadataEntries { label ... on IntMetadataEntry { intValue } } }
+    assetMaterializations(limit: 500) { partition runId metadataEntries { label ... on IntMetadataEntry { intValue } } }
 } } }"""
 
 
@@ -90,13 +89,15 @@ def test_the_mart_lists_the_columns_one_can_select(ui: Ui, page: Page):
 @pytest.mark.parametrize("asset", [MART, "staging/crm_customer_prosthesis"])
 @pytest.mark.parametrize("view", ["overview", "partitions"])
 def test_a_load_is_told_without_naming_anybody(ui: Ui, page: Page, asset: str, view: str):
-    hour = max(hour for hours in materialised(ui).values() for hour in hours)
-    page.goto(f"{ui.url}/assets/{asset}?view={view}&partition={hour}")
+    newest = next(iter(materialised(ui).values()))
+    page.goto(f"{ui.url}/assets/{asset}?view={view}&partition={max(newest)}")
     for label in ["preview", "hours", "source_read_at", *(["rejected_rows"] if asset == MART else [])]:
         expect(page.get_by_role("row").filter(has=page.get_by_text(label, exact=True)).first).to_be_visible()
-    a_chip = page.get_by_text(re.compile(r"^CHIP-\d{6}$")).first  # in a row of the preview
-    expect(a_chip).to_be_visible()
-    a_chip.scroll_into_view_if_needed()
+    # At night, the last hours may be nobody's; the CRM has a row for everybody at any time.
+    if asset != MART or any(rows(newest).values()):
+        a_chip = page.get_by_text(re.compile(r"^CHIP-\d{6}$")).first  # in a row of the preview
+        expect(a_chip).to_be_visible()
+        a_chip.scroll_into_view_if_needed()
     html, people = page.content(), ui.personal
     assert len(people) > 3 * 10
     assert [value for value in people if value in html] == []
@@ -134,7 +135,7 @@ def test_resources_are_named_and_show_no_address(ui: Ui, page: Page):
 
 def test_a_range_of_hours_is_materialised_and_ends_green(ui: Ui, page: Page):
     before = {hour: n for hours in reversed(list(materialised(ui).values())) for hour, n in rows(hours).items()}
-    hours = sorted(before)[:HOURS]  # the closed ones
+    hours = ui.closed
     page.goto(f"{ui.url}/locations/bionicpro_assets/jobs/bionicpro_reports_etl")
     page.get_by_role("button", name="Materialize all").click()
     dialog = page.get_by_role("dialog")
@@ -187,8 +188,7 @@ def test_a_failed_check_says_what_and_when_and_names_nobody(ui: Ui, page: Page):
 
 
 def test_the_quarantine_shows_what_is_set_aside_and_why(ui: Ui, page: Page):
-    hour = max(hour for hours in materialised(ui).values() for hour in hours)
-    page.goto(f"{ui.url}/assets/quarantine/rejected_telemetry?view=partitions&partition={hour}")
+    page.goto(f"{ui.url}/assets/quarantine/rejected_telemetry?view=partitions&partition={ui.busiest}")
     expect(page.get_by_text("the CRM doesn't know the chip").first).to_be_visible()
     page.get_by_text("the CRM doesn't know the chip").first.scroll_into_view_if_needed()
     shot(page, "quarantine")
@@ -202,7 +202,7 @@ TOLD = """{ assetNodeOrError(assetKey: {path: ["reports", "user_daily_stats"]}) 
 
 def test_a_day_is_counted_and_drawn(ui: Ui, page: Page):
     """Materialised by hand, as somebody does who doesn't want to wait for the morning."""
-    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    day = ui.busiest[:10]
     page.goto(f"{ui.url}/assets/{DAILY}?view=overview")
     expect(page.get_by_text("What every prosthesis did on every day").first).to_be_visible()
     page.get_by_role("button", name="Materialize").first.click()

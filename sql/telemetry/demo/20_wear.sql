@@ -1,8 +1,9 @@
 -- When each chip of the demo fleet sends a reading, and how charged it is then.
 
 -- Chips that send: the prostheses in use, and one that the CRM has never heard of, as
--- real telemetry has (swapped on the bench, sold through another channel). A unit in
--- maintenance still sends; a retired one is in a drawer.
+-- real telemetry has (swapped on the bench, sold through another channel): number 0,
+-- which runs on a bench day and night, so that every hour shows what becomes of it. A
+-- unit in maintenance still sends; a retired one is in a drawer.
 -- zone_seconds shifts the day of a wearer against UTC, by one to four hours.
 CREATE OR REPLACE FUNCTION demo.sending_chips(seed bigint, prostheses integer)
 RETURNS TABLE (number integer, chip_id text, zone_seconds integer)
@@ -50,8 +51,9 @@ LANGUAGE sql STABLE AS $$
     CROSS JOIN LATERAL generate_series(stretch * 10, stretch * 10 + 9) AS minute
     CROSS JOIN LATERAL generate_series(greatest(minute * 60, first_tick),
                                        least(minute * 60 + 59, last_tick)) AS tick
-    WHERE demo.unit(seed, c.number, stretch, 'stretch')
-              < demo.wear_share(stretch * 600 + c.zone_seconds)
+    WHERE (c.number = 0
+           OR demo.unit(seed, c.number, stretch, 'stretch')
+              < demo.wear_share(stretch * 600 + c.zone_seconds))
       AND demo.unit(seed, c.number, minute, 'minute') < 0.75
       AND demo.unit(seed, c.number, tick, 'second') < 0.68
 $$;
