@@ -110,8 +110,9 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
         of it, and an hour that is loaded again stays with the person who wore the prosthesis in it. The column
         `ownership` says how sure that is: `named`, the CRM named this person in the hour; `assumed`, it didn't, and its
         nearest answer was taken; `stated`, an operator decided it; `ended` and `contested`, nobody can be named;
-        `overruled`, what was known of an hour that was decided otherwise, and is kept as memory only. Names,
-        e-mail addresses and the like are as the CRM has them now. The reports find the wearer of a chip here.
+        `overruled`, what else is known of an hour that was decided otherwise or in which the chip moved, and is kept as
+        memory only. Names, e-mail addresses and the like are as the CRM has them now. The reports find the wearer of a
+        chip here.
 
         Stands for the Airflow task `extract_crm_data`.
         """

@@ -204,8 +204,9 @@ def _overruled(rows: pl.DataFrame, better: pl.DataFrame) -> pl.DataFrame:
 def _extract(rows: pl.DataFrame, answer: CrmAnswer, hours: Sequence[datetime]) -> HourlyFrame:
     """With the prostheses that have no chip, in every hour in which none is known for them."""
     unfitted = _each_hour(hours, answer.rows.filter(pl.col("chip_id").is_null()))
+    fitted = rows.filter(pl.col("ownership") != OVERRULED)
     unfitted = unfitted.join(
-        rows.select("hour_start", "prosthesis_id"), on=["hour_start", "prosthesis_id"], how="anti"
+        fitted.select("hour_start", "prosthesis_id"), on=["hour_start", "prosthesis_id"], how="anti"
     ).with_columns(ownership=pl.lit(NO_CHIP), **UNDATED)
     return HourlyFrame(pl.concat([rows, unfitted.select(rows.columns)]), dict.fromkeys(hours, answer.read_at))
 

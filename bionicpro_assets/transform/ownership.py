@@ -24,7 +24,7 @@ ENDED = "ended"  # the CRM had stopped naming a wearer before the hour: nobody's
 CONTESTED = "contested"  # the CRM names several prostheses for the chip: nobody's
 STATED = "stated"  # an operator gave the hour the CRM's answer of the day it was loaded again
 NO_CHIP = "no chip"
-OVERRULED = "overruled"  # what was known of an hour that is stated or contested: only remembered, nobody's
+OVERRULED = "overruled"  # what else is known of an hour that is another's, stated or contested: only remembered
 # Rows that know who wore a chip, for the hours around them too.
 REMEMBERED = [NAMED, ASSUMED, ENDED, OVERRULED]
 # Rows that give an hour of telemetry to somebody.
@@ -127,6 +127,9 @@ def wearers(intervals: pl.DataFrame, hours: Sequence[datetime]) -> pl.DataFrame:
     the hour, unless the CRM had stopped naming anybody by its end; where nobody ever was named before, who was named
     first after it.
 
+    Other intervals that touch the hour are rows too, overruled: the hours before, loaded later, may have nobody else to
+    ask who wore the chip until it moved.
+
     Returns:
         `hour_start`, `chip_id`, `prosthesis_id`, `customer_id`, `ownership`, `worn_since`, `named_at`, `ended_at`.
         The instants are cut to what matters for the hour, so that looking again later gives the same row.
@@ -145,13 +148,17 @@ def wearers(intervals: pl.DataFrame, hours: Sequence[datetime]) -> pl.DataFrame:
     )
     # Nearly every chip has one interval: only for the others there is something to choose.
     several = candidates.filter(~pl.col("alone")).sort("rank", "nearest")
-    first = several.unique(["hour_start", "chip_id"], keep="first", maintain_order=True)
-    chosen = pl.concat([candidates.filter("alone"), first])
-    return chosen.select(
+    first = several.with_columns(first=pl.struct("hour_start", "chip_id").is_first_distinct())
+    known = pl.concat(
+        [candidates.filter("alone").with_columns(first=pl.lit(True)), first.filter(pl.col("first") | touches)]
+    )
+    return known.select(
         "hour_start",
         "chip_id",
         *WEARER,
-        ownership=pl.when(touches)
+        ownership=pl.when(~pl.col("first"))
+        .then(pl.lit(OVERRULED))
+        .when(touches)
         .then(pl.lit(NAMED))
         .when(before & over)
         .then(pl.lit(ENDED))

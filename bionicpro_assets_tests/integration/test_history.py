@@ -64,7 +64,7 @@ def test_clickhouse_remembers_what_the_archive_does(clickhouse, seed):
         known = remembered(clickhouse, said, hours)
         frame = state(said, known, hours) if stated else attribute(said, known, hours)
         expected = archive.load(said, hours, as_of_now=stated)
-        order = ["hour_start", "prosthesis_id", "chip_id", "ownership"]
+        order = ["hour_start", "prosthesis_id", "chip_id", "ownership", "worn_since"]
         assert frame.rows.sort(order).rows() == expected.rows.sort(order).rows()
         publish(clickhouse, CRM_EXTRACT, frame, run_id="r", batch_size=10_000)
         later = now + timedelta(hours=dice.choice([0.25, 0.5, 1, 3]))

@@ -129,6 +129,23 @@ def test_an_hour_in_which_the_chip_moved_goes_to_whom_it_moved_to(archive):
     assert archive.wearer("C1", 10) == (BORIS, "named")
 
 
+def test_an_hour_in_which_the_chip_moved_still_knows_who_wore_it_before(archive):
+    """The hours before it, loaded afterwards, may have nobody else to ask."""
+    archive.load(answer(at(10.1), unit("C1", ANNA, at(-100))), [at(10)])
+    moved = answer(at(10.4), unit("C1", BORIS, at(10.2)), unit(None, ANNA, at(10.2)))
+    archive.load(moved, [at(10)])
+    archive.load(moved, [at(8), at(9)])
+    assert [archive.wearer("C1", h) for h in (8, 9, 10)] == [(ANNA, "named"), (ANNA, "named"), (BORIS, "named")]
+    kept = archive.hours[at(10)].select("chip_id", "customer_id", "ownership", "worn_since")
+    assert sorted(kept.rows(), key=str) == [
+        ("C1", ANNA, "overruled", at(-100)),
+        ("C1", BORIS, "named", at(10.2)),
+        (None, ANNA, "no chip", None),
+    ]
+    again = archive.load(answer(at(10.6), *moved.rows.to_dicts()), [at(10)]).rows
+    assert again.select(kept.columns).sort("ownership").equals(kept.sort("ownership"))
+
+
 def test_a_prosthesis_that_left_the_view_keeps_the_hours_in_which_it_was_there(archive):
     archive.load(answer(at(10.25), unit("C1", ANNA, at(-100))), hour_range(at(8), at(10)))
     gone = answer(at(12.5), unit("C2", BORIS, at(1)))

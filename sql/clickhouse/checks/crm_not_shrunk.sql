@@ -1,6 +1,6 @@
 -- Chips that the CRM was found, within the hour, to name nobody for any more: a few are refitted or retired, not many at once.
 -- Those of whom the visible extract says so already were accepted when it was published: by an operator, if they were many.
-WITH ended_at IS NOT NULL AND assumeNotNull(ended_at) >= hour_start
+WITH ended_at IS NOT NULL AND assumeNotNull(ended_at) >= hour_start AND ownership != 'overruled'
      AND (hour_start, ifNull(chip_id, '')) NOT IN (
          SELECT hour_start, ifNull(chip_id, '') FROM :crm WHERE ended_at IS NOT NULL AND assumeNotNull(ended_at) >= hour_start
      ) AS gone
