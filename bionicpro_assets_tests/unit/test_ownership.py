@@ -381,6 +381,18 @@ def check(archive: Archive, truth: Truth, looks: list[datetime], hours: list[dat
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**9))
 def test_no_hour_is_ever_the_wrong_persons(seed):
+    history(seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000)
+@given(seed=st.integers(0, 10**9))
+def test_no_hour_is_ever_the_wrong_persons_in_many_histories(seed):
+    """What one history in some hundreds does isn't found by a few."""
+    history(seed)
+
+
+def history(seed: int) -> None:
     """Refreshes with gaps between them, and backfills in any order; the chips move meanwhile."""
     dice = random.Random(seed)
     truth, archive, looks = Truth(dice), Archive(), []
