@@ -54,9 +54,10 @@ SAMPLE = 20
 # Chips of one hour that its materialisation names; the sensor of late hours asks the CRM for them.
 CHIPS_NAMED = 1000
 # How many parts of a window may be kept in memory between writing the quarantine and the mart: more of a refresh, which
-# comes every quarter of an hour, than of a backfill.
+# comes every quarter of an hour, than of a backfill. An hour of a large fleet is a part, however many rows it has: the
+# hours of a refresh are kept of any fleet.
 PARTS_KEPT, PARTS_OF_A_DAY_KEPT = 3, 10
-HOURS_OF_A_DAY = 24
+HOURS_OF_A_DAY, HOURS_OF_A_REFRESH = 24, 4
 
 
 def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefinition:
@@ -108,7 +109,7 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
             parts = in_parts(hours, rows, chunk_rows)
         # Both tables come from one join; of a long window, keeping it between the two costs more than joining twice.
         most_kept = PARTS_OF_A_DAY_KEPT if len(hours) <= HOURS_OF_A_DAY else PARTS_KEPT
-        keep = sum(telemetry.row_counts.values()) <= most_kept * chunk_rows
+        keep = len(hours) <= HOURS_OF_A_REFRESH or sum(telemetry.row_counts.values()) <= most_kept * chunk_rows
         kept: dict[datetime, Joined] = {}
 
         def joined(part: list[datetime]) -> Joined:
