@@ -124,7 +124,7 @@ def user(
     rich_help_panel=EVERYDAY,
     epilog=_examples(
         "bionicpro materialize",
-        "bionicpro materialize --from 2026-11-23T08:00 --to 2026-11-23T20:00",
+        "bionicpro materialize --from 2026-11-23T08:00 --to 2026-11-23T20:00 --json",
         "bionicpro materialize --from 2026-11-23T08:00 --to 2026-11-23T20:00 --wearers-as-of-now --chip CHIP-000001",
     ),
 )
@@ -146,12 +146,16 @@ def materialize(
         list[str] | None,
         typer.Option(help="With --wearers-as-of-now: only this chip; can be repeated. Default: all chips."),
     ] = None,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="One JSON object a run, for scripts; then one a row that has another wearer."),
+    ] = False,
 ) -> None:
     """Run the job bionicpro_reports_etl over a window of hours, here and now. Status 1 if it fails."""
     from bionicpro_assets.cli.materialize import run_materialize
 
     with _said():
-        run_materialize(first, last, datetime.now(UTC), as_of_now=wearers_as_of_now, chips=chip or [])
+        run_materialize(first, last, datetime.now(UTC), as_of_now=wearers_as_of_now, chips=chip or [], as_json=json)
 
 
 @app.command(

@@ -1,10 +1,12 @@
 """`bionicpro materialize`."""
 
+import json
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +45,7 @@ def run_materialize(
     *,
     as_of_now: bool = False,
     chips: Sequence[str] = (),
+    as_json: bool = False,
 ) -> None:
     """Load the window [first … last], the lookback window by default.
 
@@ -52,6 +55,7 @@ def run_materialize(
         now: The present instant.
         as_of_now: The hours get the wearers that the CRM names now, whatever is known of them.
         chips: With `as_of_now`, the chips it is about; all that the CRM names, if there are none.
+        as_json: Print one object a run instead of words, and then one for each row that has another wearer.
 
     Raises:
         PlatformError: The window is wrong, or a run failed.
@@ -64,17 +68,22 @@ def run_materialize(
     hours = period(settings, first, last, now)
     with sources_running(settings):
         if not as_of_now:
-            load_hours(settings, hours)
+            load_hours(settings, hours, as_json=as_json)
             return
         about = f"the chips {', '.join(chips)}" if chips else "all chips that it names"
-        console.print(
-            f"{describe(hours)} go to the wearers that the CRM names now, for {about}, whatever is known of those "
-            "hours. They stay with them until they are corrected again."
-        )
-        load_hours(settings, hours, {"wearers_as_of_now": True, "chips": list(chips)})
+        if not as_json:
+            console.print(
+                f"{describe(hours)} go to the wearers that the CRM names now, for {about}, whatever is known of those "
+                "hours. They stay with them until they are corrected again."
+            )
+        load_hours(settings, hours, {"wearers_as_of_now": True, "chips": list(chips)}, as_json=as_json)
     with clickhouse_of(settings) as clickhouse:
         span = {"first": int(hours[0].timestamp()), "last": int(hours[-1].timestamp())}
         names, corrected = clickhouse.rows(sql("clickhouse/queries/corrected_wearers.sql"), span)
+    if as_json:
+        for row in corrected:
+            _print_json(dict(zip(names, row, strict=True)))
+        return
     console.print(f"In these hours {len(corrected)} rows have another wearer than was known before.")
     if corrected:
         shown = "Corrected" if len(corrected) <= ROWS_SHOWN else f"Corrected, the first {ROWS_SHOWN}"
@@ -87,23 +96,35 @@ def load_hours(
     crm_config: Mapping[str, Any] | None = None,
     *,
     say_doubts: bool = True,
+    as_json: bool = False,
 ) -> None:
     """Run the job over the hours, a long window in several runs; progress while it works.
 
-    `crm_config` is the run config of the CRM extract; `say_doubts`, whether to print what the checks find.
+    `crm_config` is the run config of the CRM extract; `say_doubts`, whether to print what the checks find; `as_json`,
+    whether to print one object a run and nothing else.
 
     Raises:
         PlatformError: A run failed; those before it stand. Or this Dagster has its runs elsewhere.
     """
-    console.print(f"Loading {describe(hours)} with the job bionicpro_reports_etl.")
-    with dagster_instance(settings) as instance, _progress() as progress:
+    if not as_json:
+        console.print(f"Loading {describe(hours)} with the job bionicpro_reports_etl.")
+    with dagster_instance(settings) as instance, _progress(disable=as_json) as progress:
         _require_runs_here(instance)
         task = progress.add_task("", total=len(hours))
         for i in range(0, len(hours), settings.hours_per_run):
             chunk, run_id = hours[i : i + settings.hours_per_run], str(uuid.uuid4())
             began = time.monotonic()
-            with _told(instance, run_id, progress):
+            with nullcontext() if as_json else _told(instance, run_id, progress):
                 outcome = run_job(settings, instance, chunk, run_id, crm_config)
+            took = time.monotonic() - began
+            if as_json:
+                window = {
+                    "first_hour": chunk[0],
+                    "last_hour": chunk[-1],
+                    "hours": len(chunk),
+                    "seconds": round(took, 1),
+                }
+                _print_json({**asdict(outcome), **window})
             if outcome.failures:
                 raise AnswerError(
                     "\n".join(
@@ -113,10 +134,19 @@ def load_hours(
                         ]
                     )
                 )
-            for doubt in outcome.doubts if say_doubts else ():
-                progress.console.print(f"  [yellow]![/yellow] {doubt}", highlight=False)
             progress.advance(task, len(chunk))
-            progress.console.print(f"Loaded {describe(chunk)} in {time.monotonic() - began:.1f} s, run {run_id}.")
+            if not as_json:
+                for doubt in outcome.doubts if say_doubts else ():
+                    progress.console.print(f"  [yellow]![/yellow] {doubt}", highlight=False)
+                progress.console.print(f"Loaded {describe(chunk)} in {took:.1f} s, run {run_id}.")
+
+
+def _print_json(found: Mapping[str, Any]) -> None:
+    print(json.dumps(found, default=_text, ensure_ascii=False), flush=True)  # noqa: T201
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 class RateColumn(ProgressColumn):
@@ -138,7 +168,7 @@ def _require_runs_here(instance: dg.DagsterInstance) -> None:
         )
 
 
-def _progress() -> Progress:
+def _progress(*, disable: bool) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.completed} of {task.total} hours"),
@@ -149,6 +179,7 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=disable,
     )
 
 

@@ -201,6 +201,36 @@ def test_a_window_of_ones_own(configured, tmp_path):
     assert mart(tmp_path) == configured.expected_mart(FIRST, FIRST)
 
 
+def test_scripts_are_told_of_every_run_by_an_object(configured, tmp_path, monkeypatch):
+    monkeypatch.setenv("BIONICPRO_HOURS_PER_RUN", "2")
+    bionicpro("init", "clickhouse")
+    result = bionicpro(*LOAD, "--json")
+    assert result.exit_code == 0, result.output
+    runs = [json.loads(line) for line in result.stdout.splitlines()]
+    hours = [FIRST + timedelta(hours=n) for n in range(3)]
+    assert [(r["first_hour"], r["last_hour"], r["hours"], r["failures"]) for r in runs] == [
+        (hours[0].isoformat(), hours[1].isoformat(), 2, []),
+        (hours[2].isoformat(), hours[2].isoformat(), 1, []),
+    ]
+    assert len({r["run_id"] for r in runs}) == 2
+    assert mart(tmp_path) == configured.expected_mart(FIRST, OPEN)
+
+    configured.in_crm(
+        "UPDATE crm.prostheses SET customer_id = (SELECT customer_id FROM crm.customers WHERE external_id = 'boris'), "
+        "updated_at = now() WHERE chip_id = 'C1'"
+    )
+    first = f"{FIRST:%Y-%m-%dT%H:%M}"
+    corrected = ["materialize", "--from", first, "--to", first, "--wearers-as-of-now", "--json"]
+    run, row = map(json.loads, bionicpro(*corrected, "--chip", "C1").stdout.splitlines())
+    assert run["hours"] == 1
+    assert (row["chip_id"], row["known_before"], row["stated"]) == ("C1", "anna", "boris")
+    assert row["hour_start"].startswith(f"{FIRST:%Y-%m-%dT%H}:00")
+
+    failed = bionicpro(*corrected, "--chip", "C7")
+    assert failed.exit_code == 1
+    assert "no one wearer of C7" in json.loads(failed.stdout)["failures"][0]
+
+
 def test_query_shows_rows_and_writes_nothing(configured):
     bionicpro("init", "clickhouse")
     bionicpro(*LOAD)
