@@ -54,8 +54,8 @@ SAMPLE = 20
 # Chips of one hour that its materialisation names; the sensor of late hours asks the CRM for them.
 CHIPS_NAMED = 1000
 # How many parts of a window may be kept in memory between writing the quarantine and the mart: more of a refresh, which
-# comes every quarter of an hour, than of a backfill. An hour of a large fleet is a part, however many rows it has: the
-# hours of a refresh are kept of any fleet.
+# comes every quarter of an hour, than of a backfill. An hour of a large fleet is a part, however many rows it has: as
+# many hours as a refresh has by default are kept of any fleet.
 PARTS_KEPT, PARTS_OF_A_DAY_KEPT = 3, 10
 HOURS_OF_A_DAY, HOURS_OF_A_REFRESH = 24, 4
 
