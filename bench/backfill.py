@@ -1,9 +1,11 @@
 """A long backfill through the real job, as Dagster runs it: time, memory, and what its storage keeps of it.
 
-    python -W ignore -m bench.backfill --prostheses 100 --hours 8760
+    python -W ignore -m bench.backfill --prostheses 100 --hours 8688
     python -W ignore -m bench.backfill --prostheses 2000 --hours 30
     python -W ignore -m bench.backfill --prostheses 2000 --hours 720
     python -W ignore -m bench.backfill --prostheses 20000 --hours 720
+
+8688 hours are the year that can be loaded, 362 days: days that the mart is about to drop are refused.
 
 The runs are those of a backfill over the whole range, one after another in this process; memory is the most that this
 process held, with the embedded ClickHouse in it and without PostgreSQL. For comparison, some partitions are loaded

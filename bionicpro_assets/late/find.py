@@ -34,7 +34,7 @@ from bionicpro_assets.late.record import (
     read_since,
     rolled_up_since,
 )
-from bionicpro_assets.load.publish import RETENTION
+from bionicpro_assets.load.publish import first_kept
 from bionicpro_assets.runs import asks, busy_hours
 from bionicpro_assets.settings import Settings
 
@@ -44,8 +44,6 @@ COMPARE_EVERY = timedelta(minutes=30)
 STAMPED_BEFORE = timedelta(hours=1)
 # Without a cursor, what arrived since the first load is looked for, but no further back than this.
 FIRST_LOOK = timedelta(hours=24)
-# The mart drops days as a whole, and those of a zone behind UTC reach half a day further back.
-LEAVING = timedelta(days=3)
 # Hours looked up in Dagster's record in one tick, newest first; after a bulk load the others have to wait.
 EXAMINED = 1000
 
@@ -79,7 +77,7 @@ class Finder:
     @property
     def first(self) -> datetime:
         """The first hour that can be loaded: a partition, and not of a day about to be dropped from the mart."""
-        return max(self.settings.partitions_start, floor_hour(self.now - RETENTION) + LEAVING)
+        return max(self.settings.partitions_start, first_kept(self.now))
 
     @property
     def until(self) -> datetime:

@@ -12,7 +12,7 @@ import polars as pl
 
 from bionicpro_assets.errors import DataError, PlatformError, PublicationError
 from bionicpro_assets.frames import HourlyFrame, HourlyStream
-from bionicpro_assets.hours import HOUR, describe
+from bionicpro_assets.hours import HOUR, describe, floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.cluster import check_layout, wait_for_every_replica
 from bionicpro_assets.load.fingerprint import comparable, fingerprints, sent_as
@@ -22,6 +22,8 @@ from bionicpro_assets.load.table import JOURNAL, Current, HourlyTable, StoredTot
 
 # Rows are dropped by TTL after this; an hour older than it would be published and vanish.
 RETENTION = timedelta(days=365)
+# The mart drops days as a whole, and those of a zone behind UTC reach half a day further back.
+LEAVING = timedelta(days=3)
 ATTEMPTS = 5
 RETRY_SECONDS = 60.0
 HEAD_ROWS = 5
@@ -234,6 +236,11 @@ def _journal(name: str, written: _Written, stored: StoredTotals, started_at: dat
     )
 
 
+def first_kept(now: datetime) -> datetime:
+    """The first hour that can be loaded into every table: none is about to drop it."""
+    return floor_hour(now - RETENTION) + LEAVING
+
+
 def new_publication_number() -> int:
     """A number no other attempt has: 42 bits of the clock in ms, so that numbers sort by time, 22 of chance.
 
@@ -274,8 +281,8 @@ def _refuse_misplaced(frame: HourlyFrame, rows: pl.DataFrame, name: str, now: da
     gone = "report_date" in rows.columns and not rows.filter(pl.col("report_date") <= leaving).is_empty()
     if frame.hours[0] < now - RETENTION or gone:
         raise DataError(
-            f"{name}: {frame.hours[0]:%Y-%m-%d %H:%M} UTC is older than the {RETENTION.days} days that rows are kept; "
-            "nothing was published."
+            f"{name}: {frame.hours[0]:%Y-%m-%d %H:%M} UTC is older than the {RETENTION.days} days that rows are kept, "
+            f"or will be soon; nothing was published. Load hours from {first_kept(now):%Y-%m-%d %H:%M} UTC on."
         )
     ahead = max(frame.read_at.values()) - now
     if ahead > CLOCK_TOLERANCE:

@@ -14,7 +14,7 @@ from bionicpro_assets.errors import ClickHouseError, DataError, PublicationError
 from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame, HourlyStream
 from bionicpro_assets.hours import describe, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import RETENTION, publish
+from bionicpro_assets.load.publish import RETENTION, first_kept, publish
 from bionicpro_assets.load.table import JOURNAL, HourlyTable
 from bionicpro_assets.sqlfiles import sql
 
@@ -329,15 +329,17 @@ def test_rows_outside_the_hours_are_refused(clickhouse):
 
 def test_an_hour_that_would_be_dropped_at_once_is_refused(clickhouse):
     old = floor_hour(NOW - RETENTION) - timedelta(hours=1)
-    with pytest.raises(DataError, match="older than the 365 days"):
+    with pytest.raises(DataError, match="older than the 365 days.*Load hours from"):
         put(clickhouse, {old: [1]})
 
 
 def test_an_hour_of_the_mart_whose_day_would_be_dropped_at_once_is_refused(clickhouse):
     """Its rows expire with report_date, at midnight: those of the last hours of that day had 365 days ahead of them."""
     old = floor_hour(NOW - RETENTION) + timedelta(hours=1)
-    with pytest.raises(DataError, match="older than the 365 days"):
+    with pytest.raises(DataError, match="older than the 365 days.*Load hours from"):
         publish(clickhouse, MART, mart_rows(clickhouse, [old]), run_id="test", batch_size=10)
+    named = first_kept(NOW)
+    assert publish(clickhouse, MART, mart_rows(clickhouse, [named]), run_id="test", batch_size=10).rows
 
 
 def test_the_retention_is_the_one_of_the_tables(clickhouse):
