@@ -2,29 +2,22 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bionicpro_assets.cli.console import console
 from bionicpro_assets.cli.guard import guard
+from bionicpro_assets.cli.services import STOP_SECONDS, Starter, answers
 from bionicpro_assets.databases import clickhouse_of, telemetry_of
-from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.instance import PROJECT, dagster_home
+from bionicpro_assets.instance import dagster_home
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.demo import Fleet, append_telemetry, demo_databases, write_env_file
 from bionicpro_assets.setup.embedded import sources_running
 
-START_SECONDS = 90.0
-STOP_SECONDS = 20.0
 DEMO_TELEMETRY_SECONDS = 60.0
 
 
@@ -43,15 +36,16 @@ def run_up(port: int) -> None:
         with clickhouse_of(settings) as clickhouse:
             apply_clickhouse_schema(clickhouse)
         stack.enter_context(_demo_telemetry(settings, stopping))
-        home, workspace = dagster_home(settings), ["--workspace", str(PROJECT / "workspace.yaml")]
-        webserver = ["--host", "127.0.0.1", "--port", str(port), *workspace]
-        tell_guard = stack.enter_context(guard())
+        starter = Starter(dagster_home(settings), stack.enter_context(guard()), stopping)
+        code_server, workspace = stack.enter_context(starter.code_server())
+        of_it, at = ["--workspace", str(workspace)], ["--host", "127.0.0.1", "--port", str(port)]
         services = [
-            stack.enter_context(_service("dagster-webserver", webserver, home, tell_guard)),
-            stack.enter_context(_service("dagster-daemon", ["run", *workspace], home, tell_guard)),
+            code_server,
+            stack.enter_context(starter.service("dagster-daemon", ["run", *of_it])),
+            stack.enter_context(starter.service("dagster-webserver", [*of_it, *at])),
         ]
         url = f"http://127.0.0.1:{port}"
-        _wait_for(f"{url}/server_info", services, stopping)
+        starter.wait_until(lambda: answers(f"{url}/server_info"), "The Dagster UI", services)
         if not stopping.is_set():
             console.print(f"The Dagster UI is at {url}, and the schedule is on. Ctrl-C stops it all.")
         while not stopping.wait(1.0):
@@ -72,67 +66,6 @@ def _settings(stack: ExitStack) -> Settings:
     # The processes started here have another working directory.
     os.environ.setdefault("BIONICPRO_ENV_FILE", str(Path(".env").resolve()))
     return Settings.load()
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A running process of Dagster's, and the file it logs to."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def check(self) -> None:
-        """Raises PlatformError if it has ended."""
-        if self.process.poll() is not None:
-            raise PlatformError(
-                f"{self.log.stem} ended by itself, with status {self.process.returncode}; see {self.log}"
-            )
-
-
-@contextmanager
-def _service(name: str, arguments: list[str], home: Path, tell_guard: Callable[[int], None]) -> Iterator[Service]:
-    """A console script of this environment, for as long as this lasts."""
-    log = home / f"{name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own environment's script and our own arguments
-            [str(Path(sys.executable).parent / name), *arguments],
-            # Dagster loads a .env from the working directory into the environment, over the settings given here:
-            # this folder has none.
-            cwd=home,
-            env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            # A session of its own: Ctrl-C reaches it from here, once, and what it started ends with it.
-            start_new_session=True,
-        )
-        try:
-            tell_guard(process.pid)
-            yield Service(process, log)
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            # A code server with a run in it would outlive the service that started it.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-
-
-def _wait_for(url: str, services: list[Service], stopping: threading.Event) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not stopping.wait(0.3):
-        for service in services:
-            service.check()
-        try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - an http URL on this machine
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise PlatformError(
-                    f"The Dagster UI didn't answer within {START_SECONDS:.0f} s; see {services[0].log}"
-                ) from None
 
 
 @contextmanager
