@@ -189,8 +189,9 @@ def test_code_and_manifests_read_the_files_that_compose_reads():
     (mount,) = [m for m in CODE["volumeMounts"] if m["name"] == "platform"]
     assert names["BIONICPRO_ENV_FILE"].startswith(mount["mountPath"])
     code = compose["services"]["code"]["command"]
-    assert code[:3] == ["dagster", "code-server", "start"]
-    assert CODE["codeServerArgs"] == code[code.index("--module-name") :]
+    # One process: when it ends, whoever started it starts it again.
+    assert code[:3] == ["dagster", "api", "grpc"]
+    assert CODE["dagsterApiGrpcArgs"] == code[code.index("--module-name") :]
     assert str(CODE["port"]) in code
 
 
