@@ -64,7 +64,7 @@ def databases(folder: Path) -> Iterator[Sources]:
     with embedded_postgres(data):
         pass
     user = "embedded_postgres" if os.geteuid() == 0 else getpass.getuser()
-    port = _free_port()
+    port = free_port()
     started = ["-w", "-o", f"-h 127.0.0.1 -p {port} -k {data}", "-l", str(data / "log"), "start"]
     pg_ctl(started, pgdata=data, user=user if os.geteuid() == 0 else None)
     try:
@@ -109,7 +109,8 @@ def window(hours: int) -> list[datetime]:
     return hour_range(now - (hours - 1) * HOUR, now)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))
         port: int = made.getsockname()[1]
