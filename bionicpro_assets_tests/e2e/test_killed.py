@@ -6,6 +6,7 @@ written, and not committed. One story, in the order of its tests.
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -219,6 +220,30 @@ def test_what_up_started_ends_with_it_and_it_can_be_started_again(demo):
     with running_up(demo.folder, demo.port) as up:
         up.stop()
     assert postgres(demo.folder) == []
+
+
+def test_without_its_code_server_up_says_so_and_ends(demo):
+    with running_up(demo.folder, demo.port) as up:
+        services = up.family()[1:]
+        (code_server,) = [s for s in services if "grpc" in s.cmdline()]
+        code_server.kill()
+        assert up.process.wait(60) == 2
+        assert "dagster-code-server ended by itself, with status -9" in up.log
+        until("the others have ended", 20, lambda: not any(map(lives, services)))
+
+
+def test_one_code_server_serves_for_as_long_as_up_does(demo):
+    """Dagster's daemon starts another one every minute, where it is to start them."""
+    with running_up(demo.folder, demo.port) as up:
+
+        def servers() -> list[int]:
+            return [p.pid for p in up.family() if "grpc" in p.cmdline()]
+
+        first = servers()
+        time.sleep(70)
+        assert servers() == first
+        assert len(first) == 1
+        up.stop()
 
 
 def test_a_materialize_that_is_killed_keeps_no_run_waiting(demo):
