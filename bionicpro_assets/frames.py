@@ -48,15 +48,20 @@ class HourlyStream:
         parts: Makes the parts, in order, from the beginning: a generator, to be closed when it isn't read to its end.
         still_holds: Called when all rows are stored, just before readers see them. Raises if what they were made of was
             replaced meanwhile.
+        insists: Whether it fails where a newer read of an hour was published meanwhile, which readers see then. Of two
+            loads the newer read is right; an operator's decision is right whatever was read after it.
     """
 
     hours: Sequence[datetime]
     parts: Parts
     still_holds: StillHolds | None = None
+    insists: bool = False
     _begun: list[Generator[HourlyFrame]] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, hours: Sequence[datetime], parts: Parts, still_holds: StillHolds | None = None) -> Self:
+    def begin(
+        cls, hours: Sequence[datetime], parts: Parts, still_holds: StillHolds | None = None, *, insists: bool = False
+    ) -> Self:
         """A stream whose first part is made now, so that what fails at once fails here."""
         iterator = parts()
         first: HourlyFrame | None = next(iterator)
@@ -71,7 +76,7 @@ class HourlyStream:
                     part = None
                     part = next(iterator, None)
 
-        return cls(hours, parts, still_holds, [begun()])
+        return cls(hours, parts, still_holds, insists, [begun()])
 
     @contextmanager
     def opened(self) -> Iterator[Iterator[HourlyFrame]]:

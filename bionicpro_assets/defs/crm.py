@@ -138,6 +138,6 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
         with clear_failure(), contract_told(context, crm_contract()):
             hours = hours_of(context)
             memory = Memory(bionicpro_clickhouse.clickhouse, hours)
-            return HourlyStream.begin(hours, parts, memory.still_holds)
+            return HourlyStream.begin(hours, parts, memory.still_holds, insists=config.wearers_as_of_now)
 
     return crm_customer_prosthesis

@@ -104,7 +104,8 @@ def publish(
             and nobody sees them yet. What it raises keeps them from being published.
 
     Raises:
-        DataError: The rows don't fit the table, or lie outside the hours covered or the retention.
+        DataError: The rows don't fit the table, or lie outside the hours covered or the retention; or they insist on
+            being seen, and a newer read hides them.
         PublicationError: ClickHouse stored, or answers, something else than was sent.
         ClickHouseError: ClickHouse can't be reached or refuses.
     """
@@ -151,13 +152,20 @@ def _publish_once(
     # answer is lost, and the commit would be journalled twice.
     clickhouse.insert_arrow_stream(JOURNAL, journal.columns, arrow_stream(journal, journal.height))
     current = check_parity(clickhouse, table, hours, (written.commits, stored))
+    superseded = [hour for hour in hours if current[hour].number != written.commits[hour]]
+    if superseded and isinstance(rows, HourlyStream) and rows.insists:
+        raise DataError(
+            f"{name}: of {describe(superseded)} a newer read was published meanwhile, and readers see that one. Load "
+            "these hours again.",
+            retryable=True,
+        )
     return Publication(
         number,
         sum(written.counts.values()),
         written.size,
         written.counts,
         written.unchanged,
-        [hour for hour in hours if current[hour].number != written.commits[hour]],
+        superseded,
         written.read_at,
         written.head,
     )

@@ -4,13 +4,14 @@ import random
 import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bionicpro_assets.errors import DataError
 from bionicpro_assets.frames import HourlyFrame, HourlyStream
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -222,7 +223,12 @@ def begun(sources: Sources, clickhouse: ClickHouse, hour: datetime, *, as_of_now
     def parts() -> Generator[HourlyFrame]:
         return crm_parts(sources.crm, clickhouse, [hour], 1000, as_of_now=as_of_now, memory=memory)
 
-    return HourlyStream.begin([hour], parts, memory.still_holds)
+    return HourlyStream.begin([hour], parts, memory.still_holds, insists=as_of_now)
+
+
+def boris_is_stated(clickhouse: ClickHouse) -> bool:
+    shown = f"SELECT user_id, ownership FROM {CRM_EXTRACT} WHERE chip_id = 'C1' AND ownership != 'overruled'"
+    return list(clickhouse.rows(shown)[1]) == [("boris", "stated")]
 
 
 @pytest.mark.parametrize("correction_first", [True, False])
@@ -234,8 +240,45 @@ def test_a_correction_isnt_lost_to_a_load_at_the_same_time(corrected, clickhouse
     refresh = begun(sources, clickhouse, hour, as_of_now=False)
     for stream in (correction, refresh) if correction_first else (refresh, correction):
         publish(clickhouse, CRM_EXTRACT, stream, run_id="r", batch_size=10)
-    shown = f"SELECT user_id, ownership FROM {CRM_EXTRACT} WHERE chip_id = 'C1' AND ownership != 'overruled'"
-    assert list(clickhouse.rows(shown)[1]) == [("boris", "stated")]
+    assert boris_is_stated(clickhouse)
+
+
+@pytest.mark.parametrize("when", ["before it commits", "as it commits"])
+def test_a_correction_isnt_lost_to_a_later_read_that_only_confirms(corrected, clickhouse, when):
+    """The hour's publication stays the same, so that nothing seems to have changed; but its read is newer now."""
+    sources, hour = corrected
+    publish(clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="1", batch_size=10)
+    correction = begun(sources, clickhouse, hour, as_of_now=True)
+    refreshes = [begun(sources, clickhouse, hour, as_of_now=False)]
+
+    def refresh() -> None:
+        if refreshes:
+            assert publish(clickhouse, CRM_EXTRACT, refreshes.pop(), run_id="2", batch_size=10).unchanged == [hour]
+
+    if when == "before it commits":
+        refresh()
+    else:
+        holds = correction.still_holds
+
+        def holds_still() -> None:
+            assert holds is not None
+            holds()
+            refresh()
+
+        correction = replace(correction, still_holds=holds_still)
+    done = publish(clickhouse, CRM_EXTRACT, correction, run_id="correction", batch_size=10)
+    assert done.superseded == []
+    assert boris_is_stated(clickhouse)
+
+
+def test_a_correction_that_stays_hidden_fails(corrected, clickhouse):
+    sources, hour = corrected
+    publish(clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="1", batch_size=10)
+    correction = begun(sources, clickhouse, hour, as_of_now=True)
+    refresh = begun(sources, clickhouse, hour, as_of_now=False)
+    publish(clickhouse, CRM_EXTRACT, refresh, run_id="2", batch_size=10)
+    with pytest.raises(DataError, match="a newer read was published meanwhile, and readers see that one"):
+        publish(clickhouse, CRM_EXTRACT, correction, run_id="correction", batch_size=10, attempts=1)
 
 
 def test_a_load_that_only_confirms_is_no_reason_to_begin_again(corrected, clickhouse):
