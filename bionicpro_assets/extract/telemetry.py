@@ -142,7 +142,8 @@ def _keep_partitions(source: PostgresSource, cursor: "PgCursor") -> tuple[int, s
     try:
         cursor.execute(sql("telemetry/queries/keep_raw_partitions.sql"))
         _made, _detached, outside = cursor.fetchone() or (0, 0, 0)
-        return outside, ""
+        warnings = [text.removeprefix("WARNING:") for text in cursor.connection.notices if text.startswith("WARNING:")]
+        return outside, " ".join("".join(warnings).split())
     except psycopg2.OperationalError:
         # The server is going, or short of something: the hours would say the same.
         raise

@@ -86,6 +86,26 @@ def test_old_days_are_detached_in_two_steps_and_their_hours_stay(sources):
         sources.in_telemetry("UPDATE telemetry.raw_retention SET keep_days = 1")
 
 
+def test_readings_that_were_never_rolled_up_are_not_let_go(sources):
+    """After an outage that was longer than readings are kept: nobody has counted them yet."""
+    old, waiting, kept = TODAY - 12 * DAY, TODAY - 10 * DAY + timedelta(hours=5), TODAY - 8 * DAY
+    sources.in_telemetry("SELECT telemetry.make_raw_partitions(%s, %s)", (old, TODAY))
+    for moment in (old, waiting):
+        sources.in_telemetry(SEND, ("C1", moment))
+    assert roll_up(sources.telemetry, [old]).upkeep_problem == ""
+    sources.in_telemetry("UPDATE telemetry.raw_retention SET keep_days = 8")
+    for _ in range(3):
+        problem = roll_up(sources.telemetry, [TODAY]).upkeep_problem
+        assert f"are kept from {waiting:%Y-%m-%d %H:%M}:00 UTC on: they were never rolled up. Load the hours" in problem
+    assert sources.in_telemetry("SELECT kept_since FROM telemetry.raw_retention") == [(waiting - timedelta(hours=5),)]
+    assert days(sources)[0] == TODAY - 10 * DAY, "what is older, and was rolled up, has gone"
+    roll_up(sources.telemetry, [waiting])
+    assert sources.in_telemetry(MOVEMENTS, (waiting,)) == [("C1", 1)]
+    for _ in ("the limit moves", "what lies before it goes"):
+        assert roll_up(sources.telemetry, [TODAY]).upkeep_problem == ""
+    assert days(sources)[0] == kept
+
+
 def test_upkeep_waits_for_nobody_and_hours_are_done_all_the_same(sources):
     sources.in_telemetry("SELECT telemetry.make_raw_partitions(%s, %s)", (TODAY - 9 * DAY, TODAY))
     sources.in_telemetry("UPDATE telemetry.raw_retention SET keep_days = 8, kept_since = %s", (TODAY - 8 * DAY,))

@@ -47,6 +47,13 @@ def test_the_roll_up_against_the_raw_rows(sources):
     assert len(raw_verdicts(sources.telemetry, hours)[0].failing) == 0
 
 
+def test_an_hour_that_was_never_rolled_up_is_told_though_it_lies_before_the_retention(sources):
+    add_raw(sources, FIRST)
+    sources.in_telemetry("UPDATE telemetry.raw_retention SET kept_since = %s", (OPEN,))
+    as_sent = raw_verdicts(sources.telemetry, [FIRST])[0]
+    assert as_sent.failing == [FIRST]
+
+
 def test_an_open_hour_is_not_compared_with_its_raw_rows(sources):
     # The hour may turn while this runs.
     ahead = floor_hour(datetime.now(UTC)) + timedelta(hours=1)

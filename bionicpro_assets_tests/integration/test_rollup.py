@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 import threading
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bionicpro_assets.errors import SourceError
+from bionicpro_assets.extract.telemetry import roll_up
 from bionicpro_assets_tests.integration.sources import execute
 
 HOUR = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -137,6 +140,39 @@ def test_statistics_outlive_raw_rows_that_were_purged_by_age(sources):
     )
     assert sources.in_telemetry(ROLL_UP, (HOUR,)) == [(0,)]
     assert sources.in_telemetry("SELECT * FROM telemetry.hourly_stats ORDER BY id") == before
+
+
+def test_an_hour_that_was_never_rolled_up_is_not_taken_for_an_empty_one(sources):
+    """Its readings lie before the limit of their retention; without statistics it would be published with no rows."""
+    insert(sources, random_rows(6))
+    limit = "UPDATE telemetry.raw_retention SET kept_since = %s"
+    sources.in_telemetry(limit, (HOUR + timedelta(hours=1),))
+    with pytest.raises(
+        SourceError, match="has readings, was never rolled up, and lies before raw_retention.kept_since"
+    ) as e:
+        roll_up(sources.telemetry, [HOUR])
+    assert not e.value.retryable
+    (advice,) = re.findall(r"UPDATE telemetry\.raw_retention SET kept_since = '[^']*'", str(e.value))
+    sources.in_telemetry(advice)
+    assert roll_up(sources.telemetry, [HOUR]).written == {HOUR: 5}
+
+
+@pytest.mark.parametrize(
+    ("column", "average"), [("myo_channel_1", "avg_myo_amplitude"), ("actuator_temp", "avg_actuator_temp")]
+)
+@pytest.mark.parametrize("value", ["1e200", "-1e305", "Infinity", "NaN"])
+def test_a_reading_that_no_arithmetic_can_take_spoils_its_own_row_only(sources, column, average, value):
+    insert(sources, random_rows(8))
+    sources.in_telemetry(ROLL_UP, (HOUR,))
+    before = sources.in_telemetry(STATS, (HOUR,))
+    sources.in_telemetry(
+        f"INSERT INTO telemetry.raw_telemetry (chip_id, timestamp, {column}) VALUES ('ABSURD', %s, %s)", (HOUR, value)
+    )
+    assert sources.in_telemetry(ROLL_UP, (HOUR,)) == [(1,)]
+    assert [row for row in sources.in_telemetry(STATS, (HOUR,)) if row[0] != "ABSURD"] == before
+    ((kept,),) = sources.in_telemetry(f"SELECT {average} FROM telemetry.hourly_stats WHERE chip_id = 'ABSURD'")
+    assert not math.isfinite(kept)
+    assert sources.in_telemetry(ROLL_UP, (HOUR,)) == [(0,)]
 
 
 def test_neighbouring_hours_are_left_alone(sources):

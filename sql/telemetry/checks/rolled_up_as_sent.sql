@@ -1,6 +1,6 @@
 -- Movements, errors and warnings of every chip and hour: counted in the raw rows, and as they are rolled up. Only hours
--- that are over and whose raw rows are all kept; and not where a raw row came in during the last quarter of an hour, which
--- the next roll-up will count.
+-- that are over, and whose raw rows are all kept or that were never rolled up; and not where a raw row came in during the
+-- last quarter of an hour, which the next roll-up will count.
 WITH raw AS (
     SELECT chip_id, date_trunc('hour', timestamp, 'UTC') AS hour_start, count(movement_type) AS movements,
            count(*) FILTER (WHERE movement_type IS NOT NULL AND movement_success) AS successful,
@@ -25,5 +25,5 @@ compared AS (
 SELECT hour_start, count(*) AS checked, count(*) FILTER (WHERE differs) AS failed,
        (array_agg('chip ' || chip_id ORDER BY chip_id) FILTER (WHERE differs))[1:5] AS sample
 FROM compared
-WHERE hour_start + interval '1 hour' <= now() AND hour_start >= :kept
+WHERE hour_start + interval '1 hour' <= now() AND (hour_start >= :kept OR hour_start NOT IN (SELECT hour_start FROM stats))
 GROUP BY hour_start

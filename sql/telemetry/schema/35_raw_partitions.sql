@@ -55,11 +55,15 @@ COMMENT ON FUNCTION telemetry.make_raw_partitions(timestamptz, timestamptz) IS
 
 -- Detaches the days that are older than raw_retention.keep_days. In two steps, the second by a later call: kept_since
 -- moves forward and is committed; then what lies before it goes. No roll-up that still counts an hour loses its rows.
+-- Nor does it move past an hour that has readings and was never rolled up, because the platform was down for so long, or
+-- is new: whoever wants those readings gone without statistics moves kept_since by hand.
 CREATE OR REPLACE FUNCTION telemetry.detach_raw_partitions() RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, telemetry, pg_temp AS $$
 DECLARE
     retention telemetry.raw_retention;
     old       regclass;
+    wanted    timestamptz;
+    waiting   timestamptz;
     detached  integer := 0;
 BEGIN
     SELECT * INTO retention FROM telemetry.raw_retention;
@@ -75,9 +79,22 @@ BEGIN
         END IF;
         detached := detached + 1;
     END LOOP;
-    UPDATE telemetry.raw_retention
-    SET kept_since = date_trunc('day', now(), 'UTC') - retention.keep_days * interval '24 hours'
-    WHERE kept_since < date_trunc('day', now(), 'UTC') - retention.keep_days * interval '24 hours';
+    wanted := date_trunc('day', now(), 'UTC') - retention.keep_days * interval '24 hours';
+    IF retention.kept_since < wanted THEN
+        SELECT min(h) INTO waiting
+        FROM generate_series(
+            greatest(retention.kept_since, (SELECT min(p.since) FROM telemetry.raw_partitions p)),
+            wanted - interval '1 hour', interval '1 hour') AS h
+        WHERE EXISTS (SELECT FROM telemetry.raw_telemetry r WHERE r."timestamp" >= h AND r."timestamp" < h + interval '1 hour')
+          AND NOT EXISTS (SELECT FROM telemetry.hourly_stats s WHERE s.hour_start = h);
+        IF waiting IS NOT NULL THEN
+            RAISE WARNING 'readings older than raw_retention.keep_days are kept from % UTC on: they were never rolled up. '
+                'Load the hours from then on; or, to let them go, move raw_retention.kept_since past them',
+                waiting AT TIME ZONE 'UTC';
+        END IF;
+        UPDATE telemetry.raw_retention SET kept_since = least(wanted, date_trunc('day', waiting, 'UTC'))
+        WHERE kept_since < least(wanted, date_trunc('day', waiting, 'UTC'));
+    END IF;
     RETURN detached;
 END
 $$;

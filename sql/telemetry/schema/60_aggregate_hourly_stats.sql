@@ -8,6 +8,9 @@
 -- time of the whole roll-up. A sum and a count cost less than avg(), which also keeps the
 -- squares. Averages of integer columns are exact in PostgreSQL as they are.
 --
+-- A reading so absurd that arithmetic with it would overflow makes the average of its chip and hour no number: that row
+-- is set aside then. PostgreSQL would refuse the whole hour, of all chips.
+--
 -- The hour is counted into a temporary table first: a statement that also writes is never
 -- spread over several processes, and counting is nearly all of the work.
 --
@@ -37,6 +40,13 @@ BEGIN
 
     SELECT begins >= kept_since INTO is_kept FROM telemetry.raw_retention;
     IF is_kept IS NOT TRUE THEN
+        -- Nobody may take it for an hour without telemetry: it has some, and no statistics that could stay.
+        IF EXISTS (SELECT FROM telemetry.raw_telemetry WHERE "timestamp" >= begins AND "timestamp" < ends)
+           AND NOT EXISTS (SELECT FROM telemetry.hourly_stats s WHERE s.hour_start = begins) THEN
+            RAISE EXCEPTION 'the hour % UTC has readings, was never rolled up, and lies before raw_retention.kept_since. '
+                'If all its readings are still there, roll it up after: UPDATE telemetry.raw_retention SET kept_since = ''%+00''',
+                begins AT TIME ZONE 'UTC', begins AT TIME ZONE 'UTC';
+        END IF;
         RAISE NOTICE 'hour % lies before raw_retention.kept_since: its statistics stay as they are',
             begins AT TIME ZONE 'UTC';
         RETURN 0;
@@ -54,15 +64,17 @@ BEGIN
         avg(battery_level)::double precision AS avg_battery_level,
         min(battery_level) AS min_battery_level,
         max(battery_level) AS max_battery_level,
-        sum(round(actuator_temp * 1e6)) / nullif(count(actuator_temp), 0) / 1e6 AS avg_actuator_temp,
+        sum(CASE WHEN abs(actuator_temp) > 1e100 THEN 'NaN' ELSE round(actuator_temp * 1e6) END)
+            / nullif(count(actuator_temp), 0) / 1e6 AS avg_actuator_temp,
         max(actuator_temp) AS max_actuator_temp,
         count(error_code)::integer AS error_count,
         (count(*) FILTER (WHERE warning_flags > 0))::integer AS warning_count,
-        sum(round(1e6 * sqrt(
-            coalesce(myo_channel_1 * myo_channel_1, 0)
-            + coalesce(myo_channel_2 * myo_channel_2, 0)
-            + coalesce(myo_channel_3 * myo_channel_3, 0)
-            + coalesce(myo_channel_4 * myo_channel_4, 0)))) / count(*) / 1e6 AS avg_myo_amplitude,
+        sum(CASE WHEN greatest(abs(myo_channel_1), abs(myo_channel_2), abs(myo_channel_3), abs(myo_channel_4)) > 1e100
+            THEN 'NaN' ELSE round(1e6 * sqrt(
+                coalesce(myo_channel_1 * myo_channel_1, 0)
+                + coalesce(myo_channel_2 * myo_channel_2, 0)
+                + coalesce(myo_channel_3 * myo_channel_3, 0)
+                + coalesce(myo_channel_4 * myo_channel_4, 0))) END) / count(*) / 1e6 AS avg_myo_amplitude,
         avg(connection_quality)::double precision AS avg_connection_quality
     FROM telemetry.raw_telemetry
     WHERE "timestamp" >= begins AND "timestamp" < ends
