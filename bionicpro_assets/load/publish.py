@@ -29,7 +29,9 @@ RETRY_SECONDS = 60.0
 HEAD_ROWS = 5
 # A source clock may run this far ahead of the machine that publishes.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-FORGET_THE_FUTURE = f"DELETE FROM {JOURNAL} WHERE source_read_at > now64(6) + 300"  # noqa: S608 - own names
+OF_THE_FUTURE = f"FROM {JOURNAL} WHERE source_read_at > now64(6) + 300"
+LIST_THE_FUTURE = f"SELECT DISTINCT table_name, hour_start {OF_THE_FUTURE} ORDER BY ALL"
+FORGET_THE_FUTURE = f"DELETE {OF_THE_FUTURE}"
 
 JOURNAL_SCHEMA = pl.Schema(
     {
@@ -309,8 +311,9 @@ def _refuse_hidden(current: Mapping[datetime, Current], name: str, now: datetime
         raise DataError(
             f"{name}: what readers see of {describe(ahead)} was read at {max(ahead.values()):%Y-%m-%d %H:%M} UTC by "
             "the source's clock, which hasn't come yet: clocks were ahead then, and were set back. It would hide what "
-            "is read before that time; nothing was published. Load these hours again after it, or, once the clocks "
-            f"are right, after: {FORGET_THE_FUTURE}"
+            "is read before that time; nothing was published. Load these hours again after it. Or, once the clocks are "
+            f"right, list all such hours, of which some have no other rows by now: {LIST_THE_FUTURE}; then load every "
+            f"one of them again, after: {FORGET_THE_FUTURE}"
         )
 
 
