@@ -16,6 +16,10 @@ INSTANTS = {
 }
 DAYS = {"Date": (date(1970, 1, 1), date(2149, 6, 6)), "Date32": (date(1900, 1, 1), date(2299, 12, 31))}
 
+# Days, and microseconds, since 1970.
+FIRST_OF_PYTHON = {pl.Date: -719_162, pl.Datetime: -719_162 * 86_400_000_000}
+LAST_OF_PYTHON = {pl.Date: 2_932_896, pl.Datetime: 2_932_897 * 86_400_000_000 - 1}
+
 
 def fit(rows: pl.DataFrame, columns: Sequence[Column], table: str) -> pl.DataFrame:
     """The frame with the table's columns, order and types.
@@ -84,10 +88,20 @@ def _bad_values(rows: pl.DataFrame, column: Column) -> str | None:
 
 
 def _described(found: pl.DataFrame, column: Column, claim: str) -> str:
-    samples = [v for v in found[column.name].head(3) if v is not None]
-    like = f", like {', '.join(str(v) for v in samples)}" if samples and column.base != "String" else ""
+    samples = _in_words(found[column.name].drop_nulls().head(3)) if column.base != "String" else []
+    like = f", like {', '.join(samples)}" if samples else ""
     where = f" in {describe(found['hour_start'].unique().drop_nulls())}" if "hour_start" in found.columns else ""
     return f"column {column.name} ({column.type}): {found.height} values {claim}{like}{where}"
+
+
+def _in_words(values: pl.Series) -> list[str]:
+    """The values as text. PostgreSQL's infinity, and what lies beyond the year 9999, is no date in Python."""
+    if not values.dtype.is_temporal():
+        return [str(value) for value in values]
+    named = (values.to_physical() >= FIRST_OF_PYTHON[values.dtype.base_type()]) & (
+        values.to_physical() <= LAST_OF_PYTHON[values.dtype.base_type()]
+    )
+    return [str(value) for value in values.filter(named)] + ["infinity, or beyond the year 9999"] * bool((~named).any())
 
 
 def _integer_range(dtype: pl.DataType) -> tuple[int, int]:

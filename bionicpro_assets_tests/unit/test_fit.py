@@ -126,3 +126,14 @@ def test_columns_that_dont_match_are_all_named():
 def test_an_instant_without_a_zone_is_refused():
     with pytest.raises(DataError, match="column c is Datetime"):
         fitted([datetime(2026, 1, 1)], "DateTime")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "type_", "farthest"),
+    [(pl.Date(), "Date32", 2**31 - 1), (pl.Datetime("us", "UTC"), "DateTime64(6, 'UTC')", 2**63 - 1)],
+)
+def test_a_date_that_python_has_no_word_for_is_refused_in_words(dtype, type_, farthest):
+    """PostgreSQL's infinity arrives as the last number of the type."""
+    rows = pl.DataFrame({"at": pl.Series([0, farthest]).cast(dtype)})
+    with pytest.raises(DataError, match="1 values outside .*, like infinity, or beyond the year 9999"):
+        fit(rows, [Column.parse("at", type_)], "t")
