@@ -8,6 +8,9 @@ from bionicpro_assets.doctor.zone import examine_zone
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.hours import HOUR, describe_ranges, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.publish import first_kept
+from bionicpro_assets.quality.claims import MART
+from bionicpro_assets.quality.labels import other_zone
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import require_clickhouse_schema
 from bionicpro_assets.sqlfiles import sql
@@ -36,6 +39,7 @@ def examine_clickhouse(clickhouse: ClickHouse, settings: Settings, now: datetime
     yield from _rights(clickhouse)
     yield from _housekeeping(clickhouse)
     yield examine_zone(clickhouse, settings.report_timezone, now)
+    yield _labels(clickhouse, settings, now)
     yield _last_day(clickhouse, settings, now)
 
 
@@ -44,6 +48,13 @@ def published_hours(clickhouse: ClickHouse, name: str, since: datetime, until: d
     window = {"table_name": name, "since": int(since.timestamp()), "until": int(until.timestamp())}
     _, rows = clickhouse.rows(sql("clickhouse/queries/doctor_hours.sql"), window)
     return [datetime.fromtimestamp(seconds, UTC) for (seconds,) in rows]
+
+
+def _labels(clickhouse: ClickHouse, settings: Settings, now: datetime) -> Finding:
+    hours = published_hours(clickhouse, MART, first_kept(now), floor_hour(now) + HOUR)
+    if problem := other_zone(clickhouse, hours, settings.report_timezone):
+        return Finding(SUBJECT, "problem", problem)
+    return Finding(SUBJECT, "ok", f"Rows of the mart have the date and hour of {settings.report_timezone}.")
 
 
 def _disks(clickhouse: ClickHouse) -> Iterator[Finding]:

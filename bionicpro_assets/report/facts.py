@@ -11,6 +11,7 @@ from bionicpro_assets.hours import HOUR
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART
+from bionicpro_assets.quality.labels import other_zone
 from bionicpro_assets.report.measures import NAMES, Measures, together
 from bionicpro_assets.report.period import Period
 from bionicpro_assets.report.quality import Quality, read_quality
@@ -93,7 +94,8 @@ def read_facts(
     """Read a patient's facts, or the fleet's; as `find_facts`.
 
     Raises:
-        PlatformError: Nobody has this login, or there is no telemetry in the period.
+        PlatformError: Nobody has this login, there is no telemetry in the period, or it is labelled with the hours of
+            another time zone.
         ClickHouseError: ClickHouse can't be read.
     """
     facts = find_facts(clickhouse, period, start=start, now=now, user=user)
@@ -104,6 +106,9 @@ def read_facts(
         )
     if not facts.days:
         raise PlatformError(_nothing(clickhouse, period, user))
+    loaded = HourlyTable.of(clickhouse, MART).current(clickhouse, period.hours[0], period.hours[-1] + HOUR)
+    if problem := other_zone(clickhouse, sorted(loaded), period.zone):
+        raise PlatformError(f"{problem}. A page of them would name wrong hours.")
     return facts
 
 

@@ -67,6 +67,15 @@ def test_a_platform_in_order(settings, platform, sources, monkeypatch):
     findings = list(examine_clickhouse(platform.clickhouse, settings, datetime.now(UTC)))
     assert wrong(f for f in findings if "disk" not in f.says) == []
     assert any("has all 24 closed hours" in f.says for f in findings)
+    # The hours stay labelled as they were loaded.
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    platform.load(OPEN, OPEN)
+    moved = settings.model_copy(update={"report_timezone": "Asia/Tokyo"})
+    (said,) = wrong(
+        f for f in examine_clickhouse(platform.clickhouse, moved, datetime.now(UTC)) if "disk" not in f.says
+    )
+    assert "clickhouse problem: Rows of" in said
+    assert "have the date and hour of another time zone than Asia/Tokyo" in said
 
 
 def test_rights_that_nobody_needs_and_a_source_without_rows(settings, sources):

@@ -317,6 +317,14 @@ def test_what_can_not_be_told_is_said(platform, reporting, command, arguments, s
     assert said in result.output
 
 
+def test_a_page_never_names_the_hours_of_another_time_zone(platform, reporting, command, monkeypatch):
+    """Rows keep the zone that they were loaded in, until they are loaded again."""
+    monkeypatch.setenv("BIONICPRO_REPORT_TIMEZONE", "Pacific/Marquesas")
+    result = bionicpro("report", "--fleet", "--from", str(reporting.day), "--to", str(reporting.day))
+    assert result.exit_code == 2
+    assert "have the date and hour of another time zone than Pacific/Marquesas" in " ".join(result.output.split())
+
+
 def job(platform: Platform, first: date, last: date) -> dg.ExecuteInProcessResult:
     return (
         build_definitions(Settings.load(), retries=False)
