@@ -15,6 +15,8 @@ from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY, Clai
 from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.quality.source_claims import (
     crm_contract,
+    crm_dates,
+    dates_verdict,
     raw_claims,
     raw_verdicts,
     telemetry_contract,
@@ -42,8 +44,9 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
     crm, telemetry, reports = about(CRM), about(TELEMETRY), about(REJECTED, MART)
 
     def check_crm(context: Context, clickhouse: ClickHouse, hours: Hours) -> list[HourVerdict]:
-        view = view_verdict(crm_contract(), _source(context, keys.CRM_DB).source, hours)
-        return [view, *evaluate(clickhouse, crm, hours, most_rows=most)]
+        source = _source(context, keys.CRM_DB).source
+        now = [view_verdict(crm_contract(), source, hours), dates_verdict(source, hours)]
+        return [*now, *evaluate(clickhouse, crm, hours, most_rows=most)]
 
     def check_telemetry(context: Context, clickhouse: ClickHouse, hours: Hours) -> list[HourVerdict]:
         view = view_verdict(telemetry_contract(), _source(context, keys.TELEMETRY_DB).source, hours)
@@ -56,7 +59,7 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
         return raw_verdicts(_source(context, keys.TELEMETRY_DB).source, hours)
 
     steps: list[tuple[str, list[Claim], VerdictsOf, list[str]]] = [
-        ("check_crm", [crm_contract(), *crm], check_crm, [keys.CRM_DB]),
+        ("check_crm", [crm_contract(), crm_dates(), *crm], check_crm, [keys.CRM_DB]),
         ("check_telemetry", [telemetry_contract(), *telemetry], check_telemetry, [keys.TELEMETRY_DB]),
         ("check_reports", [published_claim(), *reports], check_reports, []),
     ]

@@ -47,6 +47,27 @@ def broken_contract(claim: Claim, error: ContractError, hours: Sequence[datetime
     return Verdict(claim, {max(hours): Found(len(VIEWS[claim.table].columns), 1, [str(error)])})
 
 
+def crm_dates() -> Claim:
+    """The CRM's dates fit into the extract."""
+    return Claim(
+        CRM,
+        "dates_can_be_kept",
+        "Every date of a sale or a warranty lies between 1900 and 2299; the extract has no other.",
+        "WARN",
+    )
+
+
+def dates_verdict(source: PostgresSource, hours: Sequence[datetime]) -> HourVerdict:
+    """Which dates the extract leaves empty, by the CRM's answer of now, which all the hours have.
+
+    Raises:
+        SourceError: The database can't be read.
+    """
+    with source.snapshot() as snapshot:
+        (row,) = snapshot.read(sql("crm/checks/dates_can_be_kept.sql")).to_dicts()
+    return Verdict(crm_dates(), {hour: Found(row["checked"], row["failed"], row["sample"] or []) for hour in hours})
+
+
 def raw_claims() -> list[Claim]:
     """The claims on the roll-up."""
     most = int(SECONDS_OF_AN_HOUR * 1.1)

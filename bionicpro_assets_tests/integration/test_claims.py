@@ -138,6 +138,7 @@ def test_all_claims_hold_on_clean_rows_and_dagster_is_told(fleet, hours):
     expected = {short_name(claim) for claim in claims(Settings.load())}
     assert told == expected | {
         "crm.view_as_contracted",
+        "crm.dates_can_be_kept",
         "telemetry.view_as_contracted",
         "mart.reports_are_as_published",
     }
@@ -149,7 +150,11 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
     chips = dict(zip(CHIPS, SENT, strict=False))
     before = {row for row in fleet.mart() if row[4] != hours[1].hour}
     for chip, line in chips.items():
-        columns = {k: v for k, v in line.columns.items() if k not in ("unknown", "nameless", "contested", "updated_at")}
+        columns = {
+            k: v
+            for k, v in line.columns.items()
+            if k not in ("unknown", "nameless", "contested", "dates", "updated_at")
+        }
         if columns:
             sources.add_hour(chip, hours[1], **columns)
         if "updated_at" in line.columns:
@@ -164,6 +169,10 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
         if "nameless" in line.columns:
             sources.in_crm(
                 "UPDATE crm.customers SET first_name = '', last_name = ' ' WHERE external_id = %s", (f"patient_{chip}",)
+            )
+        if "dates" in line.columns:
+            sources.in_crm(
+                "UPDATE crm.prostheses SET warranty_end_date = %s WHERE chip_id = %s", (line.columns["dates"], chip)
             )
         if "contested" in line.columns:
             sources.add_wearer("X2", "patient_X2")
@@ -197,6 +206,7 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
     # The sources are corrected: everything moves to the reports, and the claims hold again, hour by hour.
     sources.in_crm("UPDATE crm.customers SET first_name = 'Анна', last_name = 'Иванова' WHERE last_name = ' '")
     sources.in_crm("DELETE FROM crm.prostheses WHERE chip_id = 'X2'")
+    sources.in_crm("UPDATE crm.prostheses SET warranty_end_date = NULL")
     sources.in_telemetry("DELETE FROM telemetry.hourly_stats WHERE chip_id LIKE 'X%'")
     for chip in chips:
         sources.add_hour(chip, hours[1])

@@ -21,7 +21,7 @@ from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART, TELEMETRY, claims
 from bionicpro_assets.quality.daily import daily_claims, evaluate_days
 from bionicpro_assets.quality.evaluate import BlockedError, evaluate, require
-from bionicpro_assets.quality.source_claims import crm_contract, raw_claims, telemetry_contract
+from bionicpro_assets.quality.source_claims import crm_contract, crm_dates, raw_claims, telemetry_contract
 from bionicpro_assets.quality.stored import published_claim, published_verdict
 from bionicpro_assets.quality.verdict import HourVerdict
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
@@ -167,7 +167,15 @@ def test_rows_stored_as_something_else(found, number):
 def test_every_claim_is_exercised_by_a_corruption():
     lines = [*STORED, *corruptions.SENT, *corruptions.BLOCKED, *corruptions.RAW, *ODD, *DAYS]
     exercised = {name for line in lines for name in line.caught.split()} | set(corruptions.ELSEWHERE)
-    everything = [*CLAIMS, *daily_claims(), *raw_claims(), crm_contract(), telemetry_contract(), published_claim()]
+    everything = [
+        *CLAIMS,
+        *daily_claims(),
+        *raw_claims(),
+        crm_contract(),
+        crm_dates(),
+        telemetry_contract(),
+        published_claim(),
+    ]
     assert exercised == {short_name(claim) for claim in everything}
     for test in corruptions.ELSEWHERE.values():
         assert callable(globals()[test])

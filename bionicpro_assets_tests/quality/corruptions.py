@@ -191,6 +191,8 @@ SENT = [
     Sent("a stamp from tomorrow", {"updated_at": "tomorrow"}, "telemetry.no_stamp_from_the_future", None),
     Sent("a chip that the CRM doesn't know", {"unknown": True}, "quarantine.every_chip_known", "the CRM doesn't know the chip"),
     Sent("a customer without a name", {"nameless": True}, "crm.every_person_has_a_login_and_name quarantine.every_chip_known", "the CRM has no login or no name for the wearer of the chip"),
+    Sent("a warranty that never ends", {"dates": "infinity"}, "crm.dates_can_be_kept", None),
+    Sent("a warranty until the year 9999", {"dates": "9999-12-31"}, "crm.dates_can_be_kept", None),
     Sent("a chip of two prostheses", {"contested": True}, "crm.one_prosthesis_per_chip quarantine.every_chip_known", "the CRM names several prostheses for the chip"),
 ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from typer.main import get_command
 from bionicpro_assets.cli.main import app
 from bionicpro_assets.quality.claims import Claim, claims
 from bionicpro_assets.quality.daily import daily_claims
-from bionicpro_assets.quality.source_claims import crm_contract, raw_claims, telemetry_contract
+from bionicpro_assets.quality.source_claims import crm_contract, crm_dates, raw_claims, telemetry_contract
 from bionicpro_assets.quality.stored import published_claim
 from bionicpro_assets.settings import Settings, setting_names
 from bionicpro_assets.sqlfiles import SQL_ROOT, sql
@@ -79,7 +79,15 @@ def settings_rows() -> list[str]:
 def check_rows() -> list[str]:
     """The table of claims in docs/checks.md, as it must be."""
     settings = defaults()
-    every = [*claims(settings), crm_contract(), telemetry_contract(), published_claim(), *raw_claims(), *daily_claims()]
+    every = [
+        *claims(settings),
+        crm_contract(),
+        crm_dates(),
+        telemetry_contract(),
+        published_claim(),
+        *raw_claims(),
+        *daily_claims(),
+    ]
     rows = []
     for claim in every:
         # A setting is a threshold of a claim if another value makes another claim of it.

@@ -1,5 +1,6 @@
 -- What the CRM says now: one row per customer and prosthesis. The casts fix the types of the frame, whatever
--- lengths and aliases the deployed view has.
+-- lengths and aliases the deployed view has. A date that the table can't hold is empty; checks/dates_can_be_kept.sql
+-- counts those.
 SELECT
     customer_id::bigint,
     user_id::text,
@@ -19,8 +20,8 @@ SELECT
     model_code::text,
     prosthesis_model::text,
     prosthesis_category::text,
-    sold_date::date,
-    warranty_end_date::date,
+    CASE WHEN sold_date BETWEEN '1900-01-01' AND '2299-12-31' THEN sold_date::date END AS sold_date,
+    CASE WHEN warranty_end_date BETWEEN '1900-01-01' AND '2299-12-31' THEN warranty_end_date::date END AS warranty_end_date,
     customer_updated_at::timestamptz,
     prosthesis_updated_at::timestamptz,
     last_updated_at::timestamptz
