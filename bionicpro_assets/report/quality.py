@@ -22,7 +22,7 @@ class Quality:
         hours: How many hours there are: those that have ended, from the first that is ever loaded.
         missing: Of those, the ones that were never loaded.
         rejected: Rows of telemetry that are set aside and in no report, by reason; of a patient, those of the chips
-            that the patient wore.
+            that the CRM names for the patient in the hour, or last named before it for anybody.
         assumed: Rows of the mart whose wearer the CRM didn't name in the hour.
     """
 

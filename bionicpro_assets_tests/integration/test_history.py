@@ -17,6 +17,9 @@ from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.crm_history import CRM_EXTRACT, Memory, crm_parts, extract_crm_hours, remembered
 from bionicpro_assets.load.publish import publish
+from bionicpro_assets.report.facts import find_facts
+from bionicpro_assets.report.page import render
+from bionicpro_assets.report.period import Period
 from bionicpro_assets.transform.crm_history import CrmAnswer, Remembered, attribute, state
 from bionicpro_assets.verify import verify
 from bionicpro_assets_tests.integration.platform import Platform
@@ -195,6 +198,33 @@ def test_telemetry_of_a_chip_that_is_registered_late_moves_to_the_reports_by_its
     assert field.who("C9") == [("boris", "assumed"), ("boris", "assumed"), ("boris", "named")]
     assert field.platform.mart() == field.platform.sources.expected_mart(field.first, field.open)
     assert field.verified()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        # The view has active prostheses only; the patient goes on wearing this one.
+        ("UPDATE crm.prostheses SET status = 'maintenance', updated_at = %s WHERE chip_id = 'C1'", "has stopped naming a wearer of the chip"),
+        ("CREATE OR REPLACE VIEW crm.v_customer_prosthesis AS {v} UNION ALL SELECT * FROM ({v}) w WHERE chip_id = 'C1' AND %s::timestamptz IS NOT NULL", "names several prostheses for the chip"),
+    ],
+)  # fmt: skip
+def test_a_patients_page_tells_of_hours_without_a_wearer(field, change, reason):
+    """They are missing in the report of whoever is, or last was, named for the chip, and in nobody else's."""
+    for chip, user in (("C1", "anna"), ("C2", "boris")):
+        field.fit(chip, user, field.first - timedelta(days=100))
+    field.platform.load(field.first, field.first)
+    ((view,),) = field.platform.sources.in_crm("SELECT pg_get_viewdef('crm.v_customer_prosthesis'::regclass)")
+    field.crm(change.format(v=view.strip().rstrip(";")), [field.first + timedelta(minutes=59)])
+    field.platform.load(field.first, field.open)
+
+    def said(user: str) -> str:
+        period = Period(field.first.date(), field.open.date(), "UTC")
+        now = field.open + HOUR
+        return render(find_facts(field.platform.clickhouse, period, start=field.first, now=now, user=user), "en")
+
+    assert "of chips that the CRM names, or last named, for this patient: 1 row" in said("anna")
+    assert f"the CRM {reason}: 1" in said("anna")
+    assert "No telemetry was set aside." in said("boris")
 
 
 # Two runs at a time: the pool of runs doesn't hold for one that a person starts at a terminal ------------------------
