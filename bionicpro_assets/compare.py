@@ -205,5 +205,8 @@ def _columns(clickhouse: ClickHouse, table: str) -> dict[str, str]:
 
 def _differ(ours: str, theirs: str, kind: str) -> str:
     if kind.startswith("Float"):
-        return f"abs(toFloat64({ours}) - toFloat64({theirs})) > {{tolerance:Float64}} OR isNull({theirs})"
+        # A distance to NaN is NaN, which is above nothing; to NULL it is NULL; between two infinities it is NaN, too.
+        # So what is asked is whether the two are near, and what isn't, differs; but like is like on both sides.
+        near = f"abs(toFloat64({ours}) - toFloat64({theirs})) <= {{tolerance:Float64}}"
+        return f"NOT (ifNull({near}, 0) OR toString({ours}) <=> toString({theirs}))"
     return f"toString({ours}) != ifNull(toString({theirs}), '\\0')"

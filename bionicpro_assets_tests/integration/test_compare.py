@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from bionicpro_assets.cli.compare import run_compare
-from bionicpro_assets.compare import compare_marts
+from bionicpro_assets.compare import TOLERANCE, _differ, compare_marts
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.load.clickhouse import ClickHouse
 
@@ -80,6 +80,27 @@ def test_every_kind_of_difference(loaded):
     assert rows[2, "C3"].columns == ["movements_count", "avg_battery_level"]
     assert rows[3, "C9"].kinds == ["surplus"]
     assert (3, "C2") not in rows, "rounding is no difference"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "NULL"])
+def test_a_value_that_is_no_number_differs_from_every_number(loaded, value):
+    """NaN is neither above nor below a limit, and no row may be alike for that."""
+    ch = loaded.clickhouse
+    ch.command(f"ALTER TABLE {OTHER} MODIFY COLUMN avg_response_time Nullable(Float32)")
+    ch.command(f"DELETE FROM {OTHER} WHERE report_hour = 1 AND chip_id = 'C2'")
+    again(ch, "report_hour = 1 AND chip_id = 'C2'", avg_response_time=value)
+    kinds, rows = found(ch)
+    assert kinds == {"other numbers": 1}
+    assert rows[1, "C2"].columns == ["avg_response_time"]
+
+
+def test_the_same_on_both_sides_is_alike(clickhouse):
+    question = _differ("ours", "theirs", "Float32")
+    for kind in ("Float32", "Float64", "Nullable(Float32)"):
+        for value in ("nan", "inf", "-inf", "1.5", *(["NULL"] if kind.startswith("Nullable") else [])):
+            both = f"CAST({value} AS {kind})"
+            query = f"WITH {both} AS ours, {both} AS theirs SELECT {question}"
+            assert clickhouse.rows(query, {"tolerance": TOLERANCE})[1][0][0] == 0, (kind, value)
 
 
 def test_the_newest_copy_counts(loaded):
