@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from bionicpro_assets.errors import PublicationError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import HOUR
@@ -13,6 +14,7 @@ from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.crm_history import extract_crm_hours
 from bionicpro_assets.load.fingerprint import STAMP, fingerprints
 from bionicpro_assets.load.fit import fit
+from bionicpro_assets.load.parity import check_parity
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.transform.join import join_telemetry_with_customers
 
@@ -30,6 +32,7 @@ class Verification:
         differing_hours: Hours whose count or checksum differs.
         differences: One row per differing row: `hour_start`, `prosthesis_id`, `chip_id`, `kind` (`missing` in the
             mart, `surplus` there, or `changed`) and `columns`, the names of the columns that differ.
+        faults: What else is wrong, in words: readers get other rows than the mart has.
     """
 
     rows_expected: int
@@ -37,6 +40,7 @@ class Verification:
     never_loaded: Sequence[datetime]
     differing_hours: Sequence[datetime]
     differences: pl.DataFrame
+    faults: Sequence[str] = ()
 
 
 def verify(
@@ -49,6 +53,9 @@ def verify(
     report_timezone: str,
 ) -> Verification:
     """Read the sources again, join, and compare with what the mart shows; `etl_processed_at` doesn't count.
+
+    What the mart has is read from its storage by the numbers of the publications, since its public view has no UTC
+    hour; that readers of the view get the same is compared by itself.
 
     Raises:
         SourceError: A source can't be read.
@@ -75,7 +82,19 @@ def verify(
         [hour for hour in hours if hour not in current],
         differing,
         compare(expected.filter(there), found.filter(there)),
+        _unlike_published(clickhouse, table, loaded),
     )
+
+
+def _unlike_published(clickhouse: ClickHouse, table: HourlyTable, hours: Sequence[datetime]) -> list[str]:
+    """What readers of the public name get else than was published for the hours."""
+    if not hours:
+        return []
+    try:
+        check_parity(clickhouse, table, hours)
+    except PublicationError as error:
+        return [str(error)]
+    return []
 
 
 def compare(expected: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

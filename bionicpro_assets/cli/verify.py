@@ -46,13 +46,14 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
         table(
             "Rows that differ", ["hour (UTC)", "prosthesis", "chip", "the mart's row is", "columns"], rows[:ROWS_SHOWN]
         )
-    if not found.differing_hours and not found.never_loaded:
+    if not found.differing_hours and not found.never_loaded and not found.faults:
         if not as_json:
             console.print(f"{describe(hours)}: the mart's {found.rows_found} rows are what the sources give.")
         return
     said = [
         f"{len(rows)} rows differ in {len(found.differing_hours)} of {describe(hours)}: the sources give "
-        f"{found.rows_expected} rows, the mart has {found.rows_found}."
+        f"{found.rows_expected} rows, the mart has {found.rows_found}.",
+        *found.faults,
     ]
     if found.never_loaded:
         said.append(f"Never loaded: {describe(found.never_loaded)}.")

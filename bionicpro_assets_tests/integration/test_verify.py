@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from bionicpro_assets.cli.main import app
 from bionicpro_assets.hours import floor_hour
+from bionicpro_assets.sqlfiles import sql
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LAST = floor_hour(datetime.now(UTC)) - timedelta(hours=2)
@@ -62,6 +63,17 @@ def test_every_kind_of_difference_is_named(loaded):
     shown = verify()
     assert "Rows that differ" in shown.output
     assert "Иванова" not in shown.output
+
+
+def test_what_readers_get_is_looked_at_too(loaded, platform):
+    """A view that shows replaced publications doubles hours, though all that is stored is right."""
+    loaded.add_hour("C1", LAST, movements_count=7, successful_movements=7)
+    platform.load(LAST, LAST)
+    view = sql("clickhouse/schema/230_reports_user_prosthesis_stats.sql")
+    platform.clickhouse.command(view.partition("WHERE (hour_start, publication)")[0])
+    result = verify()
+    assert result.exit_code == 1, result.output
+    assert "doesn't answer what was published" in " ".join(result.output.split())
 
 
 def test_hours_that_were_never_loaded_are_named(loaded):
