@@ -16,6 +16,7 @@ from bionicpro_assets.load.fingerprint import STAMP, fingerprints
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.parity import check_parity
 from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.quality.source_claims import ROLLED_UP, is_known, raw_verdicts
 from bionicpro_assets.transform.join import join_telemetry_with_customers
 
 KEY = ["hour_start", "prosthesis_id", "chip_id"]
@@ -32,7 +33,9 @@ class Verification:
         differing_hours: Hours whose count or checksum differs.
         differences: One row per differing row: `hour_start`, `prosthesis_id`, `chip_id`, `kind` (`missing` in the
             mart, `surplus` there, or `changed`) and `columns`, the names of the columns that differ.
-        faults: What else is wrong, in words: readers get other rows than the mart has.
+        faults: What else is wrong, in words: readers get other rows than the mart has, or the roll-up isn't that of the
+            raw rows.
+        unknown: What couldn't be looked at, in words.
     """
 
     rows_expected: int
@@ -41,6 +44,7 @@ class Verification:
     differing_hours: Sequence[datetime]
     differences: pl.DataFrame
     faults: Sequence[str] = ()
+    unknown: Sequence[str] = ()
 
 
 def verify(
@@ -51,11 +55,22 @@ def verify(
     hours: Sequence[datetime],
     *,
     report_timezone: str,
+    rolled_up_here: bool = False,
 ) -> Verification:
     """Read the sources again, join, and compare with what the mart shows; `etl_processed_at` doesn't count.
 
     What the mart has is read from its storage by the numbers of the publications, since its public view has no UTC
     hour; that readers of the view get the same is compared by itself.
+
+    Args:
+        crm: The CRM's database.
+        telemetry: The telemetry's.
+        clickhouse: Where the mart is.
+        name: The mart's name.
+        hours: UTC hours that follow one another.
+        report_timezone: The zone of `report_date` and `report_hour`.
+        rolled_up_here: Whether this platform rolls up: then the raw rows are the source, and the roll-up is compared
+            with them as the check of the runs does.
 
     Raises:
         SourceError: A source can't be read.
@@ -76,13 +91,15 @@ def verify(
     wanted, present = fingerprints(expected), fingerprints(found)
     differing = [hour for hour in hours if wanted.get(hour) != present.get(hour)]
     there = pl.col("hour_start").is_in(differing)
+    roll_up = [v for v in raw_verdicts(telemetry, hours) if v.claim.name == ROLLED_UP] if rolled_up_here else []
     return Verification(
         expected.height,
         found.height,
         [hour for hour in hours if hour not in current],
         differing,
         compare(expected.filter(there), found.filter(there)),
-        _unlike_published(clickhouse, table, loaded),
+        [*_unlike_published(clickhouse, table, loaded), *(str(v) for v in roll_up if not v.passed and is_known(v))],
+        [str(v) for v in roll_up if not is_known(v)],
     )
 
 

@@ -36,6 +36,7 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
             table_name(MART),
             hours,
             report_timezone=settings.report_timezone,
+            rolled_up_here=settings.rollup == "platform",
         )
     rows = [(f"{h:%Y-%m-%d %H:%M}", p, c, kind, ", ".join(names)) for h, p, c, kind, names in found.differences.rows()]
     if as_json:
@@ -49,11 +50,14 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
     if not found.differing_hours and not found.never_loaded and not found.faults:
         if not as_json:
             console.print(f"{describe(hours)}: the mart's {found.rows_found} rows are what the sources give.")
+            for words in found.unknown:
+                console.print(f"Not looked at: {words}")
         return
     said = [
         f"{len(rows)} rows differ in {len(found.differing_hours)} of {describe(hours)}: the sources give "
         f"{found.rows_expected} rows, the mart has {found.rows_found}.",
         *found.faults,
+        *(f"Not looked at: {words}" for words in found.unknown),
     ]
     if found.never_loaded:
         said.append(f"Never loaded: {describe(found.never_loaded)}.")

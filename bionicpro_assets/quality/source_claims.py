@@ -13,6 +13,7 @@ from bionicpro_assets.quality.verdict import Found, HourVerdict, Verdict
 from bionicpro_assets.sqlfiles import sql, with_instants
 
 ROLL_UP = "telemetry.hourly_stats"
+ROLLED_UP = "rolled_up_as_sent"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 VIEWS = {CRM: CUSTOMER_PROSTHESIS, TELEMETRY: HOURLY_TELEMETRY}
 
@@ -72,7 +73,7 @@ def raw_claims() -> list[Claim]:
     """The claims on the roll-up."""
     most = int(SECONDS_OF_AN_HOUR * 1.1)
     return [
-        Claim(ROLL_UP, "rolled_up_as_sent", "The hourly counts are those of the raw rows."),
+        Claim(ROLL_UP, ROLLED_UP, "The hourly counts are those of the raw rows."),
         Claim(
             ROLL_UP,
             "raw_rows_within_one_a_second",
@@ -106,6 +107,11 @@ def raw_verdicts(source: PostgresSource, hours: Sequence[datetime]) -> list[Hour
     except NotGrantedError as error:
         return [_unreadable(claim, error, hours) for claim in raw_claims()]
     return verdicts
+
+
+def is_known(verdict: HourVerdict) -> bool:
+    """Whether the raw rows could be read for this verdict of `raw_verdicts`."""
+    return all(found.checked for found in verdict.found.values())
 
 
 def _kept_since(snapshot: Snapshot) -> datetime:

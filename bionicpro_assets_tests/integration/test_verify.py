@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from bionicpro_assets.cli.main import app
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets_tests.integration.sources import as_user, reader_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LAST = floor_hour(datetime.now(UTC)) - timedelta(hours=2)
@@ -74,6 +75,37 @@ def test_what_readers_get_is_looked_at_too(loaded, platform):
     result = verify()
     assert result.exit_code == 1, result.output
     assert "doesn't answer what was published" in " ".join(result.output.split())
+
+
+def test_a_roll_up_that_isnt_that_of_the_raw_rows(platform, sources, monkeypatch, postgres_server):
+    """Nothing says that raw rows were deleted once their hour is rolled up, but a look at what is left of them."""
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "platform")
+    monkeypatch.setenv("COLUMNS", "200")
+    sources.add_wearer("C1", "anna")
+    for hour in (FIRST, LAST):
+        sources.in_telemetry(
+            "INSERT INTO telemetry.raw_telemetry (chip_id, timestamp, movement_type, created_at) "
+            "SELECT 'C1', %(hour)s + n * interval '1 minute', 'grip', %(hour)s FROM generate_series(0, 59) n",
+            {"hour": hour},
+        )
+    platform.load(FIRST, LAST)
+    assert verify().exit_code == 0
+    sources.in_telemetry(
+        "DELETE FROM telemetry.raw_telemetry WHERE timestamp BETWEEN %s AND %s", (LAST, LAST + timedelta(minutes=9))
+    )
+    result = verify()
+    assert result.exit_code == 1, result.output
+    said = " ".join(result.output.split())
+    assert f"The hourly counts are those of the raw rows. Not so 1 times in {LAST:%Y-%m-%d %H:%M}" in said
+    # The raw rows are looked at where this platform rolls them up; otherwise they are somebody else's.
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    assert verify().exit_code == 0
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "platform")
+    with reader_of(postgres_server, {sources.telemetry: "telemetry.v_hourly_telemetry"}) as reader:
+        monkeypatch.setenv("BIONICPRO_TELEMETRY_DB_URL", as_user(sources.telemetry, reader).url)
+        result = verify()
+    assert result.exit_code == 0, result.output
+    assert "Not looked at: rolled_up_as_sent" in result.output
 
 
 def test_hours_that_were_never_loaded_are_named(loaded):
