@@ -21,7 +21,7 @@ def due_days(instance: dg.DagsterInstance, settings: Settings, now: datetime) ->
     """The days to tell at `now`, by Dagster's record alone: nothing is connected to.
 
     A day is told for the first time when the refresh doesn't load its last hour any more, and again whenever one of its
-    hours was loaded after that. A day without a loaded hour isn't told.
+    hours, or of the days before it that its page shows, was loaded after that. A day without a loaded hour isn't told.
     """
     zone = settings.report_timezone
     last = local_day(now - settings.lookback_hours * HOUR, zone) - DAY
@@ -29,19 +29,20 @@ def due_days(instance: dg.DagsterInstance, settings: Settings, now: datetime) ->
     days = [d for d in day_range(first, last) if day_begins(d + DAY, zone) + settings.lookback_hours * HOUR <= now]
     if not days:
         return []
-    hours = {day: [partition_key(hour) for hour in hours_of_day(day, zone)] for day in days}
-    loaded = _events(instance, keys.MART, (key for day in days for key in hours[day]))
+    shown = day_range(max(first - (DAYS_OF_A_PAGE - 1) * DAY, local_day(settings.partitions_start, zone)), days[-1])
+    hours = {day: [partition_key(hour) for hour in hours_of_day(day, zone)] for day in shown}
+    loaded = _events(instance, keys.MART, (key for day in shown for key in hours[day]))
+    newest = {day: max((loaded.get(key, 0) for key in hours[day]), default=0) for day in shown}
     told = _events(instance, keys.USER_DAILY, map(day_key, days))
     # The page comes after the day, in the same run: where that failed, the day is due too.
     paged = _events(instance, keys.FLEET_REPORT, map(day_key, days))
     due = []
     for day in days:
-        newest = max((loaded.get(key, 0) for key in hours[day]), default=0)
-        if newest > min(told.get(day_key(day), 0), paged.get(day_key(day), 0)):
+        page = paged.get(day_key(day), 0)
+        # A page has the days before its own, too: it is old when one of them was loaded since, even if its own wasn't.
+        newest_of_page = max(newest[d] for d in shown if day - DAYS_OF_A_PAGE * DAY < d <= day)
+        if newest[day] > min(told.get(day_key(day), 0), page) or (page and newest_of_page > page):
             due.append(day)
-    # The newest page has the days before it, too.
-    if due and due[-1] < days[-1] and days[-1] - due[-1] < DAYS_OF_A_PAGE * DAY and day_key(days[-1]) in paged:
-        due.append(days[-1])
     return due
 
 

@@ -2,16 +2,17 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
 
-from bionicpro_assets.days import hours_of_day, parse_day
+from bionicpro_assets.days import day_key, day_range, hours_of_day, parse_day
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.metadata import PERSONAL
 from bionicpro_assets.hours import hour_range, partition_key
+from bionicpro_assets.late.days_due import due_days
 from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG, busy_hours, range_tags
 from bionicpro_assets.settings import Settings
 
@@ -225,11 +226,13 @@ def test_a_day_is_asked_for_when_it_is_over_and_loaded_and_again_after_late_hour
         tell("2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24")
         assert asked("2026-11-25T05:25") == []
         materialised(instance, keys.MART, ["2026-11-22-20:00"])
-        # And the newest page, which has that day too.
-        assert asked("2026-11-25T05:25") == [("2026-11-22", "2026-11-22"), ("2026-11-24", "2026-11-24")]
+        # And the pages after it, which have that day too.
+        assert asked("2026-11-25T05:25") == [("2026-11-22", "2026-11-24")]
         materialised(instance, keys.USER_DAILY, ["2026-11-22"])
-        assert asked("2026-11-25T05:25")[0] == ("2026-11-22", "2026-11-22"), "its page wasn't written"
+        assert asked("2026-11-25T05:25")[0] == ("2026-11-22", "2026-11-24"), "its page wasn't written"
         tell("2026-11-22", "2026-11-24")
+        assert asked("2026-11-25T05:25") == [("2026-11-23", "2026-11-23")], "the page in between is old"
+        tell("2026-11-23")
         assert asked("2026-11-25T05:25") == []
         assert asked("2026-12-30T05:25") == [], "a day that never came has no hours"
         instance.create_run_for_job(
@@ -239,6 +242,31 @@ def test_a_day_is_asked_for_when_it_is_over_and_loaded_and_again_after_late_hour
         materialised(instance, keys.MART, ["2026-11-22-20:00"])
         assert asked("2026-11-25T05:25") == []
         assert busy_hours(instance) == set(), "a run of days is no run of hours"
+
+
+def test_every_page_that_shows_a_day_is_written_again_when_hours_of_it_are_loaded(settings, monkeypatch):
+    """A page has seven days: its own and six before it, of which the first may be older than any day that is told."""
+    monkeypatch.setenv("BIONICPRO_PARTITIONS_START", "2026-10-01T00:00")
+    now, days = datetime(2026, 11, 25, 5, 25, tzinfo=UTC), day_range(date(2026, 10, 20), date(2026, 11, 24))
+    with dg.instance_for_test() as instance:
+
+        def due(day: date) -> list[date]:
+            """The days that are due once an hour of this one is loaded; all are told then."""
+            materialised(instance, keys.MART, [partition_key(hours_of_day(day, "UTC")[5])])
+            found = due_days(instance, settings(), now)
+            for key in (keys.USER_DAILY, keys.FLEET_REPORT):
+                materialised(instance, key, list(map(day_key, found)))
+            return found
+
+        materialised(instance, keys.MART, [partition_key(hours_of_day(day, "UTC")[5]) for day in days])
+        for key in (keys.USER_DAILY, keys.FLEET_REPORT):
+            materialised(instance, key, list(map(day_key, days)))
+        assert due_days(instance, settings(), now) == []
+        assert due(date(2026, 11, 3)) == day_range(date(2026, 11, 3), date(2026, 11, 9))
+        assert due(date(2026, 11, 22)) == day_range(date(2026, 11, 22), date(2026, 11, 24))
+        # 31 days are told by themselves: from 25 October on. Their pages begin before that.
+        assert due(date(2026, 10, 21)) == day_range(date(2026, 10, 25), date(2026, 10, 27))
+        assert due_days(instance, settings(), now) == []
 
 
 def test_before_the_first_partition_a_tick_is_skipped_with_a_reason(settings, monkeypatch):
