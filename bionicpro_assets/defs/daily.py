@@ -194,6 +194,7 @@ def _told(facts: Facts) -> dict[str, Any]:
         "errors": measures.errors,
         "warnings": measures.warnings,
         "missing_hours": len(quality.missing),
+        "unfinished_hours": len(quality.unfinished),
         "rejected_rows": sum(quality.rejected.values()),
         "assumed_rows": quality.assumed,
     }

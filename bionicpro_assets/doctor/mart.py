@@ -23,6 +23,8 @@ FREE_WARNING, FREE_PROBLEM = 0.15, 0.05
 # ClickHouse slows inserts down at 1,000 parts of a partition, and refuses them at 3,000.
 PARTS_WARNING = 300
 DAY = timedelta(hours=24)
+# An hour that has just ended is read again by the next refresh, or by the one after it.
+TO_BE_READ_AGAIN = timedelta(minutes=30)
 
 
 def examine_clickhouse(clickhouse: ClickHouse, settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -43,11 +45,11 @@ def examine_clickhouse(clickhouse: ClickHouse, settings: Settings, now: datetime
     yield _last_day(clickhouse, settings, now)
 
 
-def published_hours(clickhouse: ClickHouse, name: str, since: datetime, until: datetime) -> list[datetime]:
-    """The hours in [since, until) that a table was published for."""
+def published_hours(clickhouse: ClickHouse, name: str, since: datetime, until: datetime) -> dict[datetime, datetime]:
+    """The hours in [since, until) that a table was published for, and when the source of each was read last."""
     window = {"table_name": name, "since": int(since.timestamp()), "until": int(until.timestamp())}
     _, rows = clickhouse.rows(sql("clickhouse/queries/doctor_hours.sql"), window)
-    return [datetime.fromtimestamp(seconds, UTC) for (seconds,) in rows]
+    return {datetime.fromtimestamp(seconds, UTC): datetime.fromtimestamp(micros / 1e6, UTC) for seconds, micros in rows}
 
 
 def _labels(clickhouse: ClickHouse, settings: Settings, now: datetime) -> Finding:
@@ -102,13 +104,18 @@ def _last_day(clickhouse: ClickHouse, settings: Settings, now: datetime) -> Find
     closed = floor_hour(now)
     wanted = hour_range(max(closed - DAY, settings.partitions_start), closed - HOUR)
     name = "reports.user_prosthesis_stats"
-    there = set(published_hours(clickhouse, name, closed - DAY, closed)) if wanted else set()
+    there = published_hours(clickhouse, name, closed - DAY, closed) if wanted else {}
     missing = [hour for hour in wanted if hour not in there]
-    if not missing:
+    unfinished = [h for h in wanted if h in there and there[h] < h + HOUR and h + HOUR + TO_BE_READ_AGAIN <= now]
+    if not missing and not unfinished:
         return Finding(SUBJECT, "ok", f"{name} has all {len(wanted)} closed hours of the last day.")
-    return Finding(
-        SUBJECT,
-        "warning",
-        f"{name} lacks {describe_ranges(missing)} of the last day. The schedule catches up with them; to have them "
-        f"now: bionicpro materialize --from {missing[0]:%Y-%m-%dT%H:%M} --to {missing[-1]:%Y-%m-%dT%H:%M}",
+    says = []
+    if missing:
+        says.append(f"{name} lacks {describe_ranges(missing)} of the last day. The schedule catches up with them.")
+    if unfinished:
+        says.append(f"{name} has no more of {describe_ranges(unfinished)} than was read before they had ended.")
+    lacking = sorted([*missing, *unfinished])
+    says.append(
+        f"To have them now: bionicpro materialize --from {lacking[0]:%Y-%m-%dT%H:%M} --to {lacking[-1]:%Y-%m-%dT%H:%M}"
     )
+    return Finding(SUBJECT, "warning", " ".join(says))

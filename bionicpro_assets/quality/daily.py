@@ -33,7 +33,12 @@ def daily_claims() -> list[Claim]:
             "Averages of a day are those of the mart's hours, each hour with the weight it should have.",
         ),
         Claim(DAILY, "hours_within_the_day", "No prosthesis is active for more hours than the day has."),
-        Claim(DAILY, "every_hour_of_the_day_loaded", "Every hour of the day that has ended was loaded.", "WARN"),
+        Claim(
+            DAILY,
+            "every_hour_of_the_day_loaded",
+            "Every hour of the day that has ended was loaded, last of all after it had ended.",
+            "WARN",
+        ),
     ]
 
 

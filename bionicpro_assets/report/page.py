@@ -1,6 +1,8 @@
 """A page: one HTML file that needs nothing else, neither a network nor a script."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -175,15 +177,13 @@ def _quality(facts: Facts, lang: Language) -> list[tuple[str, list[str]]]:
     hours = lang.count("hours", found.hours)
     said: list[tuple[str, list[str]]] = []
     if found.missing:
-        days = sorted({local_day(hour, facts.period.zone) for hour in found.missing})
         missing = lang.count("hours", len(found.missing))
-        said.append(
-            (
-                lang("quality.missing", missing=missing, hours=hours),
-                [", ".join(map(lang.day, days[:DAYS_NAMED])) + (" …" if len(days) > DAYS_NAMED else "")],
-            )
-        )
-    else:
+        said.append((lang("quality.missing", missing=missing, hours=hours), [_days_of(found.missing, facts, lang)]))
+    if found.unfinished:
+        unfinished = lang.count("hours", len(found.unfinished))
+        words = lang("quality.unfinished", unfinished=unfinished, hours=hours)
+        said.append((words, [_days_of(found.unfinished, facts, lang)]))
+    if not found.missing and not found.unfinished:
         said.append((lang("quality.complete", hours=hours), []))
     if found.rejected:
         rows = lang.count("rows", sum(found.rejected.values()))
@@ -194,3 +194,9 @@ def _quality(facts: Facts, lang: Language) -> list[tuple[str, list[str]]]:
     key = "assumed" if found.assumed else "no_assumed"
     said.append((lang(f"quality.{key}", rows=lang.count("rows", found.assumed)), []))
     return said
+
+
+def _days_of(hours: Sequence[datetime], facts: Facts, lang: Language) -> str:
+    """The days that the hours are of, the first few by name."""
+    days = sorted({local_day(hour, facts.period.zone) for hour in hours})
+    return ", ".join(map(lang.day, days[:DAYS_NAMED])) + (" …" if len(days) > DAYS_NAMED else "")

@@ -21,6 +21,7 @@ class Quality:
     Attributes:
         hours: How many hours there are: those that have ended, from the first that is ever loaded.
         missing: Of those, the ones that were never loaded.
+        unfinished: Of those, the ones that were last read before they had ended: what came after that isn't there.
         rejected: Rows of telemetry that are set aside and in no report, by reason; of a patient, those of the chips
             that the CRM names for the patient in the hour, or last named before it for anybody.
         assumed: Rows of the mart whose wearer the CRM didn't name in the hour.
@@ -30,6 +31,7 @@ class Quality:
     missing: Sequence[datetime] = ()
     rejected: Mapping[str, int] = field(default_factory=dict)
     assumed: int = 0
+    unfinished: Sequence[datetime] = ()
 
 
 def read_quality(clickhouse: ClickHouse, hours: Sequence[datetime], user: str) -> Quality:
@@ -47,4 +49,10 @@ def read_quality(clickhouse: ClickHouse, hours: Sequence[datetime], user: str) -
         query = sql("clickhouse/queries/report_assumed.sql").replace(":mart", relation)
         _, ((count,),) = clickhouse.rows(query, parameters | {"user": user})
         assumed += count
-    return Quality(len(hours), [hour for hour in hours if hour not in loaded], dict(map(tuple, rejected)), assumed)
+    return Quality(
+        len(hours),
+        [hour for hour in hours if hour not in loaded],
+        dict(map(tuple, rejected)),
+        assumed,
+        [hour for hour in hours if hour in loaded and loaded[hour].source_read_at < hour + HOUR],
+    )

@@ -31,6 +31,10 @@ from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.quality.daily import evaluate_days
+from bionicpro_assets.report.facts import find_facts
+from bionicpro_assets.report.page import render
+from bionicpro_assets.report.period import Period
 from bionicpro_assets.settings import Settings
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.sources import as_user, execute, reader_of
@@ -138,6 +142,43 @@ def test_the_mart(settings, platform, sources, monkeypatch):
     platform.clickhouse.command("DELETE FROM storage.schema_changes WHERE file LIKE '230%'")
     said = wrong(looked_at("clickhouse", lambda: examine_clickhouse(platform.clickhouse, settings, now)))
     assert "outstanding: 230_reports_user_prosthesis_stats.sql" in said[-1]
+
+
+def test_an_hour_that_was_last_read_while_it_was_open_is_not_complete(platform, sources, monkeypatch):
+    """The daemon stopped in it: there are rows of the hour, but not what came until its end."""
+    hour = floor_hour(datetime.now(UTC))
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    monkeypatch.setenv("BIONICPRO_PARTITIONS_START", f"{hour:%Y-%m-%dT%H:%M}")
+    sources.add_wearer("C1", "anna")
+    sources.add_hour("C1", hour)
+    platform.load(hour, hour)
+    clickhouse, ended = platform.clickhouse, hour + timedelta(hours=1)
+
+    def said(now: datetime) -> tuple[str, str, str]:
+        """What the doctor, the claim on the day and a patient's page say."""
+        *_, doctor = examine_clickhouse(clickhouse, Settings.load(), now)
+        day = hour.date()
+        verdicts = evaluate_days(clickhouse, [day], zone="UTC", start=hour, now=now)
+        (loaded,) = (v for v in verdicts if v.claim.name == "every_hour_of_the_day_loaded")
+        facts = find_facts(clickhouse, Period(day, day, "UTC"), start=hour, now=now, user="anna")
+        return doctor.says, str(loaded), render(facts, "en")
+
+    doctor, claim, page = said(ended + timedelta(minutes=45))
+    assert f"no more of {hour:%Y-%m-%d %H:%M}" in doctor
+    assert f"materialize --from {hour:%Y-%m-%dT%H:%M} --to {hour:%Y-%m-%dT%H:%M}" in doctor
+    assert claim.endswith(f"like {hour:%Y-%m-%d %H}:00 UTC last read before it had ended.")
+    assert "Last loaded before they had ended: 1 hour of 1 hour" in page
+    assert "Never loaded" not in page
+    assert "hours of the period that have ended were loaded" not in page
+    # The next refresh is still to come.
+    assert "all 1 closed hours" in said(ended + timedelta(minutes=5))[0]
+
+    journal = "INSERT INTO storage.publications SELECT * REPLACE ({at} AS source_read_at) FROM storage.publications"
+    clickhouse.command(journal.format(at=f"toDateTime64({int(ended.timestamp())}, 6, 'UTC')"))
+    doctor, claim, page = said(ended + timedelta(minutes=45))
+    assert "all 1 closed hours" in doctor
+    assert claim == "every_hour_of_the_day_loaded: holds"
+    assert "All 1 hour of the period that have ended were loaded." in page
 
 
 def test_the_orchestration(settings, platform, sources, tmp_path):

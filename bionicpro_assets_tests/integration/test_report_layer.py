@@ -358,6 +358,7 @@ def test_a_day_is_told_once_it_is_over_and_again_when_hours_of_it_are_loaded(pla
         assert metadata["battery_percent"] == pytest.approx(expected["avg_battery_level"], abs=0.00501)
         assert metadata["errors"] == expected["error_count"]
         assert metadata["missing_hours"] == 0
+        assert metadata["unfinished_hours"] == 0
         assert metadata["rejected_rows"] == (2 if day == reporting.day else 0)
         assert 5_000 < len(metadata["picture"]) < 60_000
         assert metadata["picture"].startswith("![")
