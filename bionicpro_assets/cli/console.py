@@ -15,7 +15,8 @@ COLUMNS_OF_A_FILE = 240
 
 def _console() -> Console:
     cut = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if cut else COLUMNS_OF_A_FILE)
+    # What is printed holds data: its brackets and colons are its own, and no markup. A colour is for `Text` to give.
+    return Console(width=None if cut else COLUMNS_OF_A_FILE, markup=False, emoji=False)
 
 
 console = _console()

@@ -54,7 +54,7 @@ def run_demo(home: Path, fleet: Fleet) -> None:
         ("materialize", "load the last hours again: the numbers stay the same"),
         ("status", "what is loaded, and how fresh it is"),
     ):
-        console.print(f"  {bionicpro}{option} {command}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {bionicpro}{option} {command}", highlight=False, soft_wrap=True)
         console.print(f"      {what}", style="dim", highlight=False)
 
 

@@ -23,7 +23,7 @@ from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
 
-MARKS = {"ok": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "problem": "[red]✗[/red]"}
+MARKS = {"ok": Text("✓", "green"), "warning": Text("!", "yellow"), "problem": Text("✗", "red")}
 
 
 def run_doctor(now: datetime, *, as_json: bool) -> None:
@@ -40,7 +40,7 @@ def run_doctor(now: datetime, *, as_json: bool) -> None:
         else:
             # A grid a line: each is said as soon as it is known, and long ones are indented.
             line = Table.grid(Column(width=1), Column(width=12), Column(overflow="fold"), padding=(0, 1))
-            line.add_row(MARKS[finding.state], finding.subject, Text(finding.says))
+            line.add_row(MARKS[finding.state], finding.subject, finding.says)
             console.print(line)
     count = Counter(finding.state for finding in findings)
     if count["problem"]:

@@ -137,7 +137,7 @@ def load_hours(
             progress.advance(task, len(chunk))
             if not as_json:
                 for doubt in outcome.doubts if say_doubts else ():
-                    progress.console.print(f"  [yellow]![/yellow] {doubt}", highlight=False)
+                    progress.console.print(_marked("!", "yellow", doubt))
                 progress.console.print(f"Loaded {describe(chunk)} in {took:.1f} s, run {run_id}.")
 
 
@@ -147,6 +147,10 @@ def _print_json(found: Mapping[str, Any]) -> None:
 
 def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _marked(mark: str, colour: str, says: str) -> Text:
+    return Text.assemble("  ", (mark, colour), f" {says}")
 
 
 class RateColumn(ProgressColumn):
@@ -206,9 +210,9 @@ def _tell(instance: dg.DagsterInstance, run_id: str, progress: Progress, stop: t
         for record in connection.records:
             event = record.event_log_entry.dagster_event
             if event and event.is_step_success:
-                progress.console.print(f"  [green]✓[/green] {(event.step_key or '').replace('__', '/')}")
+                progress.console.print(_marked("✓", "green", (event.step_key or "").replace("__", "/")))
             elif event:
-                progress.console.print(f"  [red]✗[/red] {(event.step_key or '').replace('__', '/')}")
+                progress.console.print(_marked("✗", "red", (event.step_key or "").replace("__", "/")))
         cursor = connection.cursor
         if last_round:
             return

@@ -249,6 +249,25 @@ def test_query_shows_rows_and_writes_nothing(configured):
         assert "readonly mode" in refused.output
 
 
+def test_query_shows_text_as_it_is(configured):
+    """Somebody's text may look like what colours a terminal, and must neither vanish nor break the table."""
+    said = bionicpro("query", "SELECT '[red]a[/red] [b]' AS a, ':warning:' AS `[dim]`, '[/x]' AS c")
+    assert said.exit_code == 0, said.output
+    header, _, row, *_ = (line.split("  ") for line in said.output.splitlines() if line.strip())
+    assert [cell.strip() for cell in header if cell.strip()] == ["a", "[dim]", "c"]
+    assert [cell.strip() for cell in row if cell.strip()] == ["[red]a[/red] [b]", ":warning:", "[/x]"]
+
+
+def test_what_a_check_says_is_shown_as_it_is(configured):
+    bionicpro("init", "clickhouse")
+    configured.in_telemetry(
+        "UPDATE telemetry.hourly_stats SET movements_count = -5, chip_id = '[/C1]' WHERE chip_id = 'C1'"
+    )
+    result = bionicpro(*LOAD)
+    assert result.exit_code == 0, result.output
+    assert "chip [/C1]: " in " ".join(result.output.split())
+
+
 def test_status_before_and_after_a_run(configured):
     bionicpro("init", "clickhouse")
     before = bionicpro("status")
