@@ -8,7 +8,7 @@ import pytest
 
 from bionicpro_assets.cli.compare import run_compare
 from bionicpro_assets.compare import TOLERANCE, _differ, compare_marts
-from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.load.clickhouse import ClickHouse
 
 DAY = (datetime.now(UTC) - timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -153,6 +153,44 @@ def test_the_command(loaded, capsys):
     with pytest.raises(PlatformError):
         run_compare(OTHER, None, None, as_json=False)
     assert "every sum over it is as many times too high" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nothing_compared_is_not_alike(loaded, as_json):
+    """A period that was mistyped must not pass for a table that may be switched off."""
+    day = DAY.date()
+    for first, last in (("2020-01-01", "2020-01-02"), ("2020-01-01", f"{day - timedelta(days=1)}")):
+        said = f"^Neither table has a row from {first} to {last}; there are rows from {day} to {day}\\.$"
+        with pytest.raises(PlatformError, match=said) as caught:
+            run_compare(OTHER, first, last, as_json=as_json)
+        assert not isinstance(caught.value, AnswerError), "the answer isn't no: there is none"
+    # A gap between days that have rows.
+    long_ago = f"{day - timedelta(days=9)}"
+    again(loaded.clickhouse, "report_hour = 0", report_date=f"toDate('{long_ago}')")
+    before = f"{day - timedelta(days=1)}"
+    with pytest.raises(PlatformError, match=f"from {before} to {before}; there are rows from {long_ago} to {day}"):
+        run_compare(OTHER, before, before, as_json=as_json)
+    with pytest.raises(PlatformError, match=f"^2020-01-02 is before the first day that either table has, {long_ago}"):
+        run_compare(OTHER, None, "2020-01-02", as_json=as_json)
+
+
+def test_years_around_the_rows_cost_no_queries(loaded, monkeypatch):
+    """Only days that one of the tables has are asked for, those of the other table too."""
+    asked, rows = [], ClickHouse.rows
+
+    def counted(clickhouse, query, parameters=None, settings=None):
+        asked.extend([parameters["day"]] if parameters and "day" in parameters else [])
+        return rows(clickhouse, query, parameters, settings)
+
+    monkeypatch.setattr(ClickHouse, "rows", counted)
+    run_compare(OTHER, "1990-01-01", "2050-12-31", as_json=True)
+    assert asked == [f"{DAY.date()}"]
+    asked.clear()
+    surplus = DAY.date() + timedelta(days=1)
+    again(loaded.clickhouse, "report_hour = 0", report_date=f"toDate('{surplus}')")
+    with pytest.raises(AnswerError, match=f"^1990-01-01 to 2050-12-31: .* has 12 rows and {OTHER} 15; 12 are alike"):
+        run_compare(OTHER, "1990-01-01", "2050-12-31", as_json=True)
+    assert asked == [f"{DAY.date()}", f"{surplus}"]
 
 
 @pytest.mark.parametrize(
