@@ -1,6 +1,7 @@
 """`bionicpro query`."""
 
 import json
+import math
 from typing import Any
 
 from bionicpro_assets.cli.console import console, table
@@ -16,7 +17,8 @@ def run_query(statement: str, *, as_json: bool) -> None:
         columns, rows = ask(clickhouse, statement, settings)
     if as_json:
         for row in rows:
-            print(json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False))  # noqa: T201
+            found = _plain(dict(zip(columns, row, strict=True)))
+            print(json.dumps(found, default=str, ensure_ascii=False, allow_nan=False))  # noqa: T201
         return
     table("", columns, rows)
     console.print(f"{len(rows)} rows", style="dim")
@@ -26,3 +28,15 @@ def ask(clickhouse: ClickHouse, statement: str, settings: Settings) -> tuple[lis
     """Columns and rows of a query. `today()` and DateTime columns are in the report time zone."""
     # readonly=2: nothing is written, and the query may still choose settings for itself, but not this one.
     return clickhouse.rows(statement, settings={"readonly": 2, "session_timezone": settings.report_timezone})
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: no number that is none, and text for every key."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {str(key): _plain(of_key) for key, of_key in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+    return value

@@ -249,6 +249,23 @@ def test_query_shows_rows_and_writes_nothing(configured):
         assert "readonly mode" in refused.output
 
 
+def test_query_gives_scripts_what_json_can_hold(configured):
+    """ClickHouse has numbers that are none and maps with any keys; JSON has neither."""
+    day = "toDate('2026-11-24')"
+    asked = (
+        f"SELECT nan AS a, -inf AS b, [1 / 0, 1.5] AS c, tuple(nan, 'x') AS d, map({day}, map({day}, nan)) AS e, 1 AS f"
+    )
+    result = bionicpro("query", asked, "--json")
+    assert result.exit_code == 0, result.output
+
+    def refused(constant: str):
+        raise AssertionError(f"{constant} isn't JSON")
+
+    assert json.loads(result.stdout, parse_constant=refused) == {
+        "a": None, "b": None, "c": [None, 1.5], "d": [None, "x"], "e": {"2026-11-24": {"2026-11-24": None}}, "f": 1,
+    }  # fmt: skip
+
+
 def test_query_shows_text_as_it_is(configured):
     """Somebody's text may look like what colours a terminal, and must neither vanish nor break the table."""
     said = bionicpro("query", "SELECT '[red]a[/red] [b]' AS a, ':warning:' AS `[dim]`, '[/x]' AS c")
