@@ -2,12 +2,18 @@
 
 import json
 import math
+import re
 from typing import Any
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.databases import clickhouse_of
-from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.errors import ClickHouseError
+from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
 from bionicpro_assets.settings import Settings
+
+# The embedded engine's driver puts the settings into the statement, and ClickHouse quotes it so.
+_ADDED = re.compile(r" SETTINGS readonly = '2', session_timezone = '[^']*'(?: FORMAT Native)?")
+_NO_DATABASE = re.compile(r"Database (?:reports|storage|quarantine|staging) does not exist")
 
 
 def run_query(statement: str, *, as_json: bool) -> None:
@@ -27,7 +33,14 @@ def run_query(statement: str, *, as_json: bool) -> None:
 def ask(clickhouse: ClickHouse, statement: str, settings: Settings) -> tuple[list[str], Any]:
     """Columns and rows of a query. `today()` and DateTime columns are in the report time zone."""
     # readonly=2: nothing is written, and the query may still choose settings for itself, but not this one.
-    return clickhouse.rows(statement, settings={"readonly": 2, "session_timezone": settings.report_timezone})
+    try:
+        return clickhouse.rows(statement, settings={"readonly": 2, "session_timezone": settings.report_timezone})
+    except ClickHouseError as error:
+        said = _ADDED.sub("", str(error))
+        # A name that isn't known is a slip of the person's, as long as the platform's databases are there.
+        if not _NO_DATABASE.search(said):
+            said = said.removesuffix(f" {INIT_HINT}")
+        raise ClickHouseError(said, retryable=error.retryable) from None
 
 
 def _plain(value: Any) -> Any:

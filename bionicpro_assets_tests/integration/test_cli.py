@@ -266,6 +266,32 @@ def test_query_gives_scripts_what_json_can_hold(configured):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("SELECT moves FROM reports.user_prosthesis_stats", "`moves`"),
+        ("SELECT 1 FROM reports.user_prosthesis_stat", "reports.user_prosthesis_stat"),
+        ("SELECT 1 FROM report.user_prosthesis_stats", "Database report does not exist"),
+        ("SELECT count( FROM reports.user_prosthesis_stats", "Syntax error"),
+    ],
+)
+def test_a_slip_in_a_query_is_the_persons(configured, statement, said):
+    """Nothing is missing that could be made, and nothing is quoted that the person didn't write."""
+    bionicpro("init", "clickhouse")
+    result = bionicpro("query", statement)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "bionicpro init" not in result.output
+    assert "SETTINGS readonly" not in result.output
+    assert "session_timezone" not in result.output
+
+
+def test_a_query_before_init_says_what_to_do(configured):
+    result = bionicpro("query", "SELECT 1 FROM reports.user_prosthesis_stats")
+    assert result.exit_code == 2
+    assert "bionicpro init clickhouse" in result.output
+
+
 def test_query_shows_text_as_it_is(configured):
     """Somebody's text may look like what colours a terminal, and must neither vanish nor break the table."""
     said = bionicpro("query", "SELECT '[red]a[/red] [b]' AS a, ':warning:' AS `[dim]`, '[/x]' AS c")
