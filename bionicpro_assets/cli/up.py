@@ -1,7 +1,9 @@
 """`bionicpro up`."""
 
+import errno
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,12 +14,14 @@ from bionicpro_assets.cli.console import console
 from bionicpro_assets.cli.guard import guard
 from bionicpro_assets.cli.services import STOP_SECONDS, Starter, answers
 from bionicpro_assets.databases import clickhouse_of, telemetry_of
+from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.instance import dagster_home
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.demo import Fleet, append_telemetry, demo_databases, write_env_file
 from bionicpro_assets.setup.embedded import sources_running
 
+HOST = "127.0.0.1"
 DEMO_TELEMETRY_SECONDS = 60.0
 
 
@@ -25,8 +29,9 @@ def run_up(port: int) -> None:
     """Start everything, wait for Ctrl-C or for a process that ends, stop everything.
 
     Raises:
-        PlatformError: The settings are wrong, or a process doesn't start or ends by itself.
+        PlatformError: The port is taken, the settings are wrong, or a process doesn't start or ends by itself.
     """
+    _require_free(port)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
@@ -38,13 +43,13 @@ def run_up(port: int) -> None:
         stack.enter_context(_demo_telemetry(settings, stopping))
         starter = Starter(dagster_home(settings), stack.enter_context(guard()), stopping)
         code_server, workspace = stack.enter_context(starter.code_server())
-        of_it, at = ["--workspace", str(workspace)], ["--host", "127.0.0.1", "--port", str(port)]
+        of_it, at = ["--workspace", str(workspace)], ["--host", HOST, "--port", str(port)]
         services = [
             code_server,
             stack.enter_context(starter.service("dagster-daemon", ["run", *of_it])),
             stack.enter_context(starter.service("dagster-webserver", [*of_it, *at])),
         ]
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://{HOST}:{port}"
         starter.wait_until(lambda: answers(f"{url}/server_info"), "The Dagster UI", services)
         if not stopping.is_set():
             console.print(f"The Dagster UI is at {url}, and the schedule is on. Ctrl-C stops it all.")
@@ -52,6 +57,18 @@ def run_up(port: int) -> None:
             for service in services:
                 service.check()
         console.print("Stopping …")
+
+
+def _require_free(port: int) -> None:
+    """Before anything is started: whoever has the port would be taken for the UI, as long as it answers."""
+    with socket.socket() as tried:
+        # As the webserver does it: connections of one that has just ended are in nobody's way.
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+        except OSError as error:
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"can't be listened on ({error.strerror})"
+            raise PlatformError(f"{HOST}:{port} {why}; name another --port.") from None
 
 
 def _settings(stack: ExitStack) -> Settings:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,9 @@ import pytest
 import yaml
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
+from typer.testing import CliRunner
 
+from bionicpro_assets.cli.main import app
 from bionicpro_assets.cli.services import CODE_LOCATION, Service, Starter
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import PlatformError
@@ -74,6 +77,16 @@ def test_its_end_is_noticed(home):
         service.process.wait()
         with pytest.raises(PlatformError, match="dagster-code-server ended by itself, with status -9; see .*log"):
             service.check()
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_started(home, tmp_path):
+    """Another web server there would answer in the UI's place, and the message would say that the UI is there."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = CliRunner().invoke(app, ["up", "--port", str(port)])
+    assert result.exit_code == 2
+    assert result.output == f"127.0.0.1:{port} is taken; name another --port.\n"
+    assert not (tmp_path / "clickhouse").exists()
 
 
 def test_code_that_cannot_be_loaded_ends_the_start(home, monkeypatch):
