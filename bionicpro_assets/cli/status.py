@@ -1,6 +1,7 @@
 """`bionicpro status`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -54,18 +55,24 @@ class MartState:
 
 
 def run_status(now: datetime, *, as_json: bool) -> None:
-    """Print materialisations, the last runs, and the freshness of the mart."""
+    """Print materialisations, the last runs, and the freshness of the mart.
+
+    Raises:
+        ClickHouseError: The mart can't be asked; what Dagster knows is printed. An embedded engine that another process
+            has is no such case: it serves one at a time.
+    """
     settings = Settings.load()
     with dagster_instance(settings) as instance:
         assets, runs = _assets(instance), _runs(instance)
-    unknown = None
+    embedded = settings.secret("BIONICPRO_CLICKHOUSE_URL").startswith("chdb:")
+    published, unknown, failure = None, None, None
     with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
         try:
             published = _published(clickhouse)
         except ClickHouseError as error:
-            if not error.retryable:
-                raise
-            published, unknown = None, str(error)
+            unknown = str(error)
+            if not (embedded and error.retryable):
+                failure = error
     if as_json:
         found = {
             "assets": [asdict(a) for a in assets],
@@ -74,7 +81,15 @@ def run_status(now: datetime, *, as_json: bool) -> None:
             "mart_unknown_because": unknown,
         }
         print(json.dumps(found, default=lambda instant: instant.isoformat(), ensure_ascii=False))  # noqa: T201
-        return
+    else:
+        _show(assets, runs, now)
+    if failure:
+        raise failure
+    if not as_json:
+        console.print(_freshness(published, unknown, now), highlight=False, style="yellow" if unknown else "")
+
+
+def _show(assets: Sequence[AssetState], runs: Sequence[RunState], now: datetime) -> None:
     table(
         "Assets",
         ["asset", "hours", "newest hour", "materialised"],
@@ -88,7 +103,6 @@ def run_status(now: datetime, *, as_json: bool) -> None:
             for r in runs
         ],
     )
-    console.print(_freshness(published, unknown, now), highlight=False, style="yellow" if unknown else "")
 
 
 def _assets(instance: dg.DagsterInstance) -> list[AssetState]:

@@ -10,6 +10,7 @@ from bionicpro_assets.cli.main import app
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets_tests.integration.platform import mart_rows
+from bionicpro_assets_tests.integration.test_engine import another_process
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 OPEN = floor_hour(datetime.now(UTC))
@@ -326,6 +327,25 @@ def test_status_before_and_after_a_run(configured):
     assert "reports/user_prosthesis_stats" in after
     assert "success" in after
     assert "9 rows in 3 hours" in after
+
+
+@pytest.mark.parametrize("for_scripts", [[], ["--json"]])
+def test_a_server_that_is_away_is_no_good_status(configured, monkeypatch, for_scripts):
+    """A script that looks at nothing but how it ends must not take it for a mart that is there."""
+    monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", "http://etl:s3cret@127.0.0.1:1/reports")
+    result = bionicpro("status", *for_scripts)
+    assert result.exit_code == 2, result.output
+    assert "ClickHouse (http://127.0.0.1:1) can't be reached" in " ".join(result.stderr.split())
+    assert "reports/user_prosthesis_stats" in result.stdout, "what Dagster knows is said all the same"
+    assert "s3cret" not in result.output
+
+
+def test_an_engine_that_is_at_work_is_no_fault(configured, tmp_path):
+    bionicpro("init", "clickhouse")
+    with another_process(f"chdb://{tmp_path}/clickhouse"):
+        result = bionicpro("status", "--json")
+    assert result.exit_code == 0, result.output
+    assert "in use by another process" in json.loads(result.stdout)["mart_unknown_because"]
 
 
 def test_a_failed_run_shows_in_the_status(configured):
