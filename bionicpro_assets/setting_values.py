@@ -20,6 +20,9 @@ CLICKHOUSE_OPTIONS = {
     "send_receive_timeout",
 }
 
+# A machine's folder of zones has them, and Python lists them; IANA doesn't, nor do polars and ClickHouse.
+NO_TIME_ZONES = {"localtime", "Factory"}
+
 
 def _postgres_url(secret: SecretStr) -> SecretStr:
     from psycopg2 import ProgrammingError
@@ -64,8 +67,9 @@ def _clickhouse_url(secret: SecretStr) -> SecretStr:
 
 
 def _time_zone(name: str) -> str:
-    if name not in available_timezones():
-        close = difflib.get_close_matches(name, available_timezones(), n=1)
+    known = available_timezones() - NO_TIME_ZONES
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ", like UTC or Europe/Moscow"
         raise ValueError(f"is not an IANA time zone{hint}")
     return name

@@ -102,6 +102,14 @@ def test_a_name_that_only_looks_like_a_setting_is_reported(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("zone", ["localtime", "Factory"])
+def test_what_only_this_machine_calls_a_time_zone_is_refused(monkeypatch, zone):
+    """Python takes them for zones; the first load would fail over them."""
+    set_all(monkeypatch, BIONICPRO_REPORT_TIMEZONE=zone)
+    (problem,) = problems()
+    assert problem.startswith("BIONICPRO_REPORT_TIMEZONE: is not an IANA time zone")
+
+
 def test_the_environment_goes_before_the_file(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text(
         "".join(f"{k}='{v}'\n" for k, v in GOOD.items()) + "ETL_LOOKBACK_HOURS=5\nETL_BATCH_SIZE=7\n"
