@@ -24,7 +24,7 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
         PlatformError: They can't be compared.
     """
     settings = Settings.load()
-    hours = period(settings, first, last or (floor_hour(now) - HOUR).isoformat(), now)
+    hours = period(settings, first, last, now, newest=floor_hour(now) - HOUR)
     with (
         sources_running(settings),
         clickhouse_of(settings) as clickhouse,

@@ -34,23 +34,23 @@ def period(
 ) -> Period:
     """The period asked for: up to today, and `default_days` long, unless it is said.
 
-    By default it doesn't reach back before `start`, the first hour that is ever loaded.
+    By default it doesn't reach back before `start`, the first hour that is ever loaded. It never goes on after today.
 
     Raises:
         PlatformError: The days are none, reversed, not begun yet, or too many.
     """
     today = local_day(now, zone)
     try:
-        until = parse_day(last) if last else today
+        asked = parse_day(last) if last else today
+        until = min(asked, today)
         earliest = min(local_day(start, zone), until)
         since = parse_day(first) if first else max(until - (default_days - 1) * DAY, earliest)
     except ValueError as error:
         raise PlatformError(f"{error}.") from None
     if day_begins(since, zone) > now:
         raise PlatformError(f"{since} hasn't begun in {zone}; today is {today} there.")
-    if since > until:
-        raise PlatformError(f"--from {since} is after --to {until}.")
-    until = min(until, today)
+    if since > asked:
+        raise PlatformError(f"--from {since} is after --to {asked}.")
     if (until - since).days >= MOST_DAYS:
         raise PlatformError(f"From {since} to {until} are more than {MOST_DAYS} days; the mart keeps 365.")
     return Period(since, until, zone)

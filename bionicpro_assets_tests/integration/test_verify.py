@@ -115,3 +115,13 @@ def test_hours_that_were_never_loaded_are_named(loaded):
     assert result.exit_code == 1
     assert f"Never loaded: {before:%Y-%m-%d %H:%M}" in result.output
     assert "1 rows differ in 1 of" in result.output
+
+
+def test_without_a_lookback_the_last_closed_hour_is_compared(loaded, monkeypatch):
+    """A refresh loads the open hour alone then, and of that the sources say something else a moment later."""
+    monkeypatch.setenv("ETL_LOOKBACK_HOURS", "0")
+    before = floor_hour(datetime.now(UTC))
+    result = CliRunner().invoke(app, ["verify"])
+    hours = {now - timedelta(hours=1) for now in (before, floor_hour(datetime.now(UTC)))}
+    assert result.exit_code == 1, result.output
+    assert any(f"Never loaded: {hour:%Y-%m-%d %H:%M} UTC." in result.output for hour in hours), result.output

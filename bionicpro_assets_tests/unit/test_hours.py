@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bionicpro_assets.errors import DataError
 from bionicpro_assets.hours import (
+    HOUR,
     contiguous,
     describe,
     floor_hour,
@@ -15,8 +16,12 @@ from bionicpro_assets.hours import (
     partition_key,
     refresh_window,
 )
+from bionicpro_assets.period import period
+from bionicpro_assets.settings import Settings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
+CLOSED = datetime(2026, 11, 24, 7, tzinfo=UTC)
 
 
 def utc(text: str) -> datetime:
@@ -95,3 +100,45 @@ def test_hours_are_put_together_as_far_as_their_rows_fit():
     assert [[hour.hour for hour in part] for part in parts] == [[0, 1, 2], [3], [4, 5, 6]]
     assert in_parts(hours, {}, 1) == [hours], "hours without rows cost nothing"
     assert in_parts(hours, rows, 100) == [hours]
+
+
+def asked(first: str | None, last: str | None, *, lookback: int = 2, newest: datetime | None = None) -> str:
+    """The hours of a period that a person asks for at NOW, in words."""
+    url = "postgresql://nobody@nowhere/none"
+    settings = Settings(
+        BIONICPRO_CRM_DB_URL=url, BIONICPRO_TELEMETRY_DB_URL=url, BIONICPRO_CLICKHOUSE_URL="chdb:///nowhere",
+        ETL_LOOKBACK_HOURS=lookback, BIONICPRO_PARTITIONS_START=START,
+    )  # fmt: skip
+    return describe(period(settings, first, last, NOW, newest=newest))
+
+
+def test_a_period_of_which_nothing_is_said_is_the_lookback():
+    assert asked(None, None) == "2026-11-24 06:00 … 08:00 UTC (3 hours)"
+    assert asked(None, None, newest=CLOSED) == "2026-11-24 06:00 … 07:00 UTC (2 hours)"
+    assert asked(None, None, lookback=0) == "2026-11-24 08:00 UTC"
+    # Of no hours back no hour is closed: the newest that is.
+    assert asked(None, None, lookback=0, newest=CLOSED) == "2026-11-24 07:00 UTC"
+
+
+def test_a_period_that_ends_before_the_lookback_has_as_many_hours():
+    """Whoever names the last hour alone hasn't written a first one that could be wrong."""
+    assert asked(None, "2026-11-20T00:00") == "2026-11-19 22:00 … 2026-11-20 00:00 UTC (3 hours)"
+    assert asked(None, "2026-11-20T00:00", lookback=0, newest=CLOSED) == "2026-11-20 00:00 UTC"
+    assert asked(None, "2026-11-24T07:00") == "2026-11-24 06:00 … 07:00 UTC (2 hours)"
+    assert asked(None, "2026-01-01T01:00", lookback=9) == "2026-01-01 00:00 … 01:00 UTC (2 hours)"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "newest", "said"),
+    [
+        ("2026-11-24T10:00", None, None, "The hour 2026-11-24T10:00 UTC hasn't begun; the open hour is 2026-11-24T08"),
+        ("2026-11-24T08:00", None, CLOSED, "The hour 2026-11-24T08:00 UTC isn't over; the last that is, is 2026-11-24T07"),
+        (None, "2026-11-24T09:00", CLOSED, "The hour 2026-11-24T09:00 UTC hasn't begun"),
+        (None, "2025-12-31T23:00", None, r"BIONICPRO_PARTITIONS_START\); 2025-12-31T23:00 is before that"),
+        ("2026-11-24T08:00", "2026-11-24T07:00", None, "The first hour, 2026-11-24T08:00, is after the last one, 2026-11-24T07"),
+        (None, None, START - HOUR, r"BIONICPRO_PARTITIONS_START\); the newest hour, 2025-12-31T23:00, is before that"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_period_is_said_of_what_was_written(first, last, newest, said):
+    with pytest.raises(DataError, match=said):
+        asked(first, last, newest=newest)

@@ -86,6 +86,12 @@ def test_by_default_a_period_ends_today_and_begins_no_earlier_than_the_data():
     assert period(None, None, zone="UTC", start=NOW - timedelta(days=2), now=NOW, default_days=30).first == date(
         2026, 11, 22
     )
+    # The default's days are counted from today then, too.
+    assert period(None, "2027-06-30", zone="UTC", start=start, now=NOW, default_days=7) == Period(
+        date(2026, 11, 18), date(2026, 11, 24), "UTC"
+    )
+    with pytest.raises(PlatformError, match="--from 2026-11-24 is after --to 2026-11-20"):
+        period("2026-11-24", "2026-11-20", zone="UTC", start=start, now=NOW, default_days=7)
     with pytest.raises(PlatformError, match="hasn't begun in UTC; today is 2026-11-24 there"):
         period("2026-11-25", None, zone="UTC", start=start, now=NOW, default_days=7)
 
