@@ -13,6 +13,7 @@ import dagster as dg
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.event_log import batch_events, configuration
+from bionicpro_assets.folders import writing
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.launcher import LOCK_TAG
 from bionicpro_assets.locks import held
@@ -24,13 +25,18 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def dagster_home(settings: Settings) -> Path:
-    """`DAGSTER_HOME` if it is set, else a folder under `BIONICPRO_HOME` with the embedded profile in it."""
+    """`DAGSTER_HOME` if it is set, else a folder under `BIONICPRO_HOME` with the embedded profile in it.
+
+    Raises:
+        PlatformError: That folder can't be written.
+    """
     if home := os.environ.get("DAGSTER_HOME"):
         return Path(home)
     folder = settings.home.resolve() / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
     profile = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
-    (folder / "dagster.yaml").write_text(profile + configuration(folder), encoding="utf-8")
+    with writing(folder, "BIONICPRO_HOME"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "dagster.yaml").write_text(profile + configuration(folder), encoding="utf-8")
     batch_events()
     return folder
 

@@ -1,13 +1,16 @@
 """Settings: one object, from the environment or a `.env` file, validated as a whole."""
 
 import difflib
+import logging
 import os
 from collections.abc import Mapping
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import (
     Field,
     SecretStr,
@@ -32,6 +35,9 @@ from bionicpro_assets.setting_values import (
 
 # What example files hold in place of a secret.
 PLACEHOLDER = "change-me"
+
+# It says of a line that it can't read, and not of which file; here that is one of the problems.
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -259,16 +265,18 @@ class Settings(BaseSettings):
         if not path.is_file() and (env_file or "BIONICPRO_ENV_FILE" in os.environ):
             problems.append(f"{path}: there is no such file")
         known = {**setting_names(), **secret_file_names()}
-        written = dotenv_values(path) if path.is_file() else {}
-        names = {**written, **os.environ}
+        written, wrong_lines = _written_in(path) if path.is_file() else ({}, [])
+        problems += wrong_lines
+        names = {**(written or {}), **os.environ}
         problems += [problem for name in sorted(names) if name not in known and (problem := _misspelt(name, known))]
         from_files, wrong_files = _secrets_from_files(names)
         problems += wrong_files.values()
-        given = {name for source in (written, os.environ) for name, value in source.items() if value}
+        given = {name for source in (written or {}, os.environ) for name, value in source.items() if value}
         problems += _incomplete(given | {name for file, name in secret_file_names().items() if file in given})
         try:
             # pydantic-settings takes this argument beside the fields; its mypy plugin knows only the fields.
-            settings = cls(_env_file=path, _env_file_encoding="utf-8", **from_files)
+            readable = None if written is None else path
+            settings = cls(_env_file=readable, _env_file_encoding="utf-8", **from_files)
         except ValidationError as error:
             problems += [
                 _in_words(e["loc"], e["type"], e["msg"])
@@ -295,6 +303,24 @@ def setting_names() -> dict[str, str]:
     """Every setting's environment variable and description, in order, and the one that names the file."""
     names = {str(f.alias): f.description or "" for f in Settings.model_fields.values()}
     return names | {"BIONICPRO_ENV_FILE": "File with settings, in place of .env in the working directory"}
+
+
+def _written_in(path: Path) -> tuple[dict[str, str | None] | None, list[str]]:
+    """What a file of settings holds, None if it can't be read, and what is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it isn't text in UTF-8"
+        return None, [f"{path}: can't be read: {reason}"]
+    wrong = []
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            # Its line is that of the blank ones before it.
+            written = binding.original.string
+            blank = len(written) - len(written.lstrip())
+            line = binding.original.line + written.count("\n", 0, blank)
+            wrong.append(f"{path}: line {line} isn't like NAME=value")
+    return dotenv_values(stream=StringIO(text)), wrong
 
 
 def _incomplete(names: set[str]) -> list[str]:

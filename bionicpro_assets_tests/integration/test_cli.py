@@ -7,8 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bionicpro_assets.cli.main import app
+from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.setup.demo import write_env_file
 from bionicpro_assets_tests.integration.platform import mart_rows
 from bionicpro_assets_tests.integration.test_engine import another_process
 
@@ -166,6 +168,23 @@ def test_a_database_that_is_down_is_named(configured, tmp_path, monkeypatch):
     assert "crm_db (127.0.0.1:1/crm_db) can't be reached" in result.output
     assert "s3cret" not in result.output
     assert mart(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", [["status"], LOAD])
+def test_a_folder_that_cant_be_written_is_named(configured, monkeypatch, command):
+    monkeypatch.setenv("BIONICPRO_HOME", "/dev/null/x")
+    result = bionicpro(*command)
+    assert result.exit_code == 2
+    assert "/dev/null/x/dagster can't be written: Not a directory. It is in BIONICPRO_HOME." in result.output
+
+
+def test_the_demo_names_a_folder_that_cant_be_written(clean_environment, tmp_path):
+    result = bionicpro("demo", "--home", "/dev/null/x")
+    assert result.exit_code == 2
+    assert "/dev/null/x can't be written: Not a directory." in " ".join(result.output.split())
+    (tmp_path / ".env").symlink_to("/dev/null/x")
+    with pytest.raises(PlatformError, match=r"^/dev/null/x can't be written: Not a directory\.$"):
+        write_env_file({}, tmp_path)
 
 
 def test_wrong_settings_are_listed_before_anything_is_done(configured, monkeypatch):

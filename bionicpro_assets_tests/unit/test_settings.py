@@ -125,6 +125,24 @@ def test_an_env_file_that_is_named_must_exist(monkeypatch, tmp_path):
     assert "nowhere.env: there is no such file" in problem
 
 
+def test_an_env_file_that_isnt_text_is_one_problem_among_the_others(monkeypatch, tmp_path):
+    set_all(monkeypatch, ETL_BATCH_SIZE="0")
+    (tmp_path / ".env").write_bytes("ETL_LOOKBACK_HOURS=3 # часа\n".encode("cp1251"))
+    can_t_be_read, batch_size = problems()
+    assert can_t_be_read == ".env: can't be read: it isn't text in UTF-8"
+    assert batch_size.startswith("ETL_BATCH_SIZE: ")
+
+
+def test_a_line_of_the_env_file_that_is_no_setting_is_named(monkeypatch, tmp_path, caplog):
+    """Passed over, it would leave a default in the place of what somebody wrote."""
+    set_all(monkeypatch)
+    (tmp_path / ".env").write_text(
+        "# ours\nETL_BATCH_SIZE=7\n\n\nETL_LOOKBACK_HOURS: 5 s3cret\nexport ETL_BATCH_SIZE=8\n"
+    )
+    assert problems() == [".env: line 5 isn't like NAME=value"]
+    assert not caplog.records, "it is said once"
+
+
 def test_secrets_are_in_no_representation(monkeypatch):
     set_all(monkeypatch)
     settings = Settings.load()
