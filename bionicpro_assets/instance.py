@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
+from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.event_log import batch_events, configuration
 from bionicpro_assets.folders import writing
 from bionicpro_assets.hours import partition_key
@@ -43,9 +45,30 @@ def dagster_home(settings: Settings) -> Path:
 
 @contextmanager
 def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The instance that the UI shows."""
-    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
-        yield instance
+    """The instance that the UI shows.
+
+    Raises:
+        PlatformError: Its storage can't be used: at once, or later on.
+    """
+    home = dagster_home(settings)
+    try:
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            yield instance
+    except Exception as error:
+        reason = _storage_error(error)
+        if reason is None:
+            raise
+        raise PlatformError(
+            f"Dagster's storage can't be used: {reason}. It is set in {home / 'dagster.yaml'}.", retryable=True
+        ) from None
+
+
+def _storage_error(error: BaseException | None) -> str | None:
+    """What the driver of the storage said, if that is why; it names the place, the user, and no password."""
+    while error is not None and not isinstance(error, OperationalError | InterfaceError):
+        error = error.__cause__
+    # Not the error of SQLAlchemy itself: that quotes the statement and its values. Further lines are advice.
+    return (str(error.orig).strip().splitlines() or [type(error).__name__])[0].rstrip(".") if error else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,15 @@ def findings_of(now: datetime) -> Iterator[Finding]:
         yield from looked_at(telemetry.name, lambda: examine_telemetry(telemetry, settings))
     with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
         yield from looked_at(CLICKHOUSE, lambda: examine_clickhouse(clickhouse, settings, now))
-    with dagster_instance(settings) as instance:
-        yield from looked_at(DAGSTER, lambda: examine_dagster(instance, settings, now))
+    yield from looked_at(DAGSTER, lambda: _of_dagster(settings, now))
     names = ", ".join(channel.name for channel in channels_of(settings))
     yield (
         Finding("alerts", "ok", f"Told by {names}; try it: bionicpro alerts test")
         if names
         else Finding("alerts", "warning", "Nobody is told when something is wrong: docs/alerts.md.")
     )
+
+
+def _of_dagster(settings: Settings, now: datetime) -> Iterator[Finding]:
+    with dagster_instance(settings) as instance:
+        yield from examine_dagster(instance, settings, now)

@@ -3,8 +3,9 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import dagster as dg
 from prometheus_client import generate_latest
@@ -13,7 +14,7 @@ from bionicpro_assets.cli.console import console
 from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs.metric_facts import dagster_sources
-from bionicpro_assets.errors import AnswerError
+from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.metrics import families
 from bionicpro_assets.metrics.collector import PlatformCollector, Read, registry_of
@@ -21,6 +22,9 @@ from bionicpro_assets.metrics.families import Sample
 from bionicpro_assets.metrics.journal import journal_metrics
 from bionicpro_assets.metrics.server import MetricsServer
 from bionicpro_assets.settings import Settings
+
+# All of a scrape's sources ask for the instance, and Dagster tries for some seconds: once is enough.
+SECONDS_BEFORE_ANOTHER_TRY = 5.0
 
 
 def run_metrics(host: str, port: int, seconds: float, *, once: bool) -> None:
@@ -31,8 +35,8 @@ def run_metrics(host: str, port: int, seconds: float, *, once: bool) -> None:
         PlatformError: The settings are wrong, or the port is taken.
     """
     settings = Settings.load()
-    with dagster_instance(settings) as instance:
-        collector = PlatformCollector(sources_of(settings, instance), seconds)
+    with ExitStack() as stack:
+        collector = PlatformCollector(sources_of(settings, Opened(settings, stack)), seconds)
         registry = registry_of(collector)
         if once:
             sys.stdout.write(generate_latest(registry).decode())
@@ -45,12 +49,45 @@ def run_metrics(host: str, port: int, seconds: float, *, once: bool) -> None:
             server.serve()
 
 
-def sources_of(settings: Settings, instance: dg.DagsterInstance) -> dict[str, Read]:
-    """Every source that can be read with these settings.
+class Opened:
+    """Dagster's instance, opened when a source first asks for it: where that fails, the others come all the same.
+
+    Args:
+        settings: The platform's settings.
+        stack: What closes it.
+    """
+
+    def __init__(self, settings: Settings, stack: ExitStack) -> None:
+        self._settings, self._stack = settings, stack
+        self._lock = threading.Lock()
+        self._instance: dg.DagsterInstance | None = None
+        self._failure: tuple[float, PlatformError] | None = None
+
+    def __call__(self) -> dg.DagsterInstance:
+        """The instance.
+
+        Raises:
+            PlatformError: Its storage can't be used.
+        """
+        with self._lock:
+            if self._failure and time.monotonic() - self._failure[0] < SECONDS_BEFORE_ANOTHER_TRY:
+                raise self._failure[1]
+            if self._instance is None:
+                try:
+                    self._instance = self._stack.enter_context(dagster_instance(self._settings))
+                except PlatformError as error:
+                    self._failure = time.monotonic(), error
+                    raise
+            return self._instance
+
+
+def sources_of(settings: Settings, instance: dg.DagsterInstance | Callable[[], dg.DagsterInstance]) -> dict[str, Read]:
+    """Every source that can be read with these settings; of Dagster's instance, or of what opens it.
 
     The embedded engine can't: it serves one process at a time, and a run must find it free.
     """
-    sources = dict(dagster_sources(instance, build_definitions(settings).get_repository_def()))
+    opened = instance if callable(instance) else lambda: instance
+    sources = dict(dagster_sources(opened, build_definitions(settings).get_repository_def()))
     if not settings.secret("BIONICPRO_CLICKHOUSE_URL").startswith("chdb:"):
 
         def journal() -> list[Sample]:

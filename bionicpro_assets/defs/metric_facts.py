@@ -27,23 +27,23 @@ EVALUATED = {AssetCheckExecutionRecordStatus.FAILED, AssetCheckExecutionRecordSt
 
 
 def dagster_sources(
-    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition
+    opened: Callable[[], dg.DagsterInstance], repository: dg.RepositoryDefinition
 ) -> Mapping[str, Callable[[], Iterable[Sample]]]:
     """How each part of the instance is read, by name of the source.
 
     Args:
-        instance: Dagster's instance.
+        opened: Gives Dagster's instance, as often as it is asked for.
         repository: What the code location has: jobs, assets and checks of others aren't shown.
     """
     graph = repository.asset_graph
     hours: Hours = {}
     jobs = sorted(name for name in repository.job_names if not name.startswith("__"))
     return {
-        families.RUNS: lambda: _runs(instance, jobs, datetime.now(UTC)),
-        families.DAEMONS: lambda: _daemons(instance),
-        families.ASSETS: lambda: _assets(instance, sorted(graph.materializable_asset_keys), hours),
-        families.CHECKS: lambda: _checks(instance, sorted(graph.asset_check_keys, key=str)),
-        families.ALERTS: lambda: _alerts(instance),
+        families.RUNS: lambda: _runs(opened(), jobs, datetime.now(UTC)),
+        families.DAEMONS: lambda: _daemons(opened()),
+        families.ASSETS: lambda: _assets(opened(), sorted(graph.materializable_asset_keys), hours),
+        families.CHECKS: lambda: _checks(opened(), sorted(graph.asset_check_keys, key=str)),
+        families.ALERTS: lambda: _alerts(opened()),
     }
 
 

@@ -38,6 +38,7 @@ from bionicpro_assets.report.period import Period
 from bionicpro_assets.settings import Settings
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.sources import as_user, execute, reader_of
+from bionicpro_assets_tests.integration.test_postgres_storage import storage_away
 
 OPEN = floor_hour(datetime.now(UTC))
 
@@ -236,3 +237,15 @@ def test_the_command(settings, sources, monkeypatch, capsys):
     with pytest.raises(PlatformError, match="2 problems, 0 warnings"):
         run_doctor(datetime.now(UTC), as_json=False)
     assert "ETL_LOOKBACK_HOURS" in capsys.readouterr().out
+
+
+def test_what_dagster_keeps_may_be_away_and_the_rest_is_looked_at(settings, tmp_path, monkeypatch, capsys):
+    from bionicpro_assets.cli.doctor import run_doctor
+
+    storage_away(tmp_path / "dagster", monkeypatch)
+    with pytest.raises(PlatformError, match="1 problem"):
+        run_doctor(datetime.now(UTC), as_json=True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (problem,) = [f for f in lines if f["state"] == "problem"]
+    assert (problem["subject"], problem["says"].partition(":")[0]) == ("dagster", "Dagster's storage can't be used")
+    assert {"crm_db", "telemetry_db", "clickhouse", "alerts"} <= {f["subject"] for f in lines}

@@ -5,7 +5,7 @@ import threading
 import urllib.error
 import urllib.request
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from bionicpro_assets.cli.main import app
-from bionicpro_assets.cli.metrics import sources_of
+from bionicpro_assets.cli.metrics import Opened, sources_of
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.alerts import tell
@@ -40,6 +40,7 @@ from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets_tests.gateway.fixtures import PASSWORD, running_gateway
 from bionicpro_assets_tests.integration.conftest import fresh_sources
+from bionicpro_assets_tests.integration.test_postgres_storage import storage_away
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 LAST = floor_hour(datetime.now(UTC)) - timedelta(hours=1)
@@ -245,6 +246,34 @@ def test_the_command_prints_them_and_its_status_says_if_it_could(configured, mon
     assert done.exit_code == 1
     assert "Not all could be read: journal." in done.stderr
     assert parsed(done.stdout)["bionicpro_asset_rows", "reports/user_prosthesis_stats"] == 6
+
+
+def test_what_dagster_keeps_may_be_away_and_the_journal_comes(configured, tmp_path, monkeypatch):
+    storage_away(tmp_path / "away", monkeypatch)
+    done = CliRunner().invoke(app, ["metrics", "--once", "--timeout", "60"])
+    assert done.exit_code == 1
+    assert "Not all could be read: runs, daemons, assets, checks, alerts." in done.stderr
+    assert "metrics: runs: Dagster's storage can't be used: connection to server" in done.stderr
+    assert "s3cret" not in done.output
+    found = parsed(done.stdout)
+    assert found["bionicpro_table_rows", MART] == 6
+    assert {key[1]: value for key, value in found.items() if key[0] == "bionicpro_scrape_error"} == {
+        **dict.fromkeys(("runs", "daemons", "assets", "checks", "alerts"), 1), "journal": 0,
+    }  # fmt: skip
+
+
+def test_a_storage_that_is_back_is_read_again(configured, tmp_path, monkeypatch):
+    """The service outlives what it reads: it isn't started again because of it."""
+    monkeypatch.setattr("bionicpro_assets.cli.metrics.SECONDS_BEFORE_ANOTHER_TRY", 0)
+    here = os.environ["DAGSTER_HOME"]
+    with ExitStack() as stack, monkeypatch.context() as meanwhile:
+        collector = PlatformCollector(sources_of(Settings.load(), Opened(Settings.load(), stack)), 60)
+        storage_away(tmp_path / "away", meanwhile)
+        list(collector.collect())
+        assert collector.failing == ["runs", "daemons", "assets", "checks", "alerts"]
+        meanwhile.setenv("DAGSTER_HOME", here)
+        list(collector.collect())
+        assert collector.failing == []
 
 
 def test_the_embedded_engine_is_left_to_runs(configured, monkeypatch, tmp_path):

@@ -12,9 +12,14 @@ import pytest
 import sqlalchemy as sa
 import yaml
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from typer.testing import CliRunner
 
+from bionicpro_assets.cli.main import app
+from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.event_log import BATCH_SIZE_VARIABLE
+from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.postgres_storage import BatchedPostgresEventLogStorage
+from bionicpro_assets.settings import Settings
 from bionicpro_assets_tests.integration.sources import execute
 from bionicpro_assets_tests.unit.test_event_log import KEYS, record, run
 
@@ -135,3 +140,52 @@ def test_no_line_of_the_daemons_comes_twice_after_a_connection_failed(storage, b
     assert said.count("a beat") == beats
     assert said.count("Retrying") == said.count("a warning") == 1
     assert "nobody" not in said
+
+
+def storage_away(folder: Path, environment: pytest.MonkeyPatch) -> None:
+    """Dagster's storage on a port where nobody listens, and no pauses between the attempts at it."""
+    folder.mkdir()
+    config = {"postgres_url": "postgresql+psycopg2://dagster:s3cret@127.0.0.1:1/dagster"}
+    storage = {"custom": OURS["custom"] | {"config": config}}
+    (folder / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage}))
+    environment.setenv("DAGSTER_HOME", str(folder))
+    environment.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0)
+
+
+@pytest.mark.parametrize("command", ["status", "materialize"])
+def test_a_storage_that_is_away_is_said_in_a_sentence(clean_environment, tmp_path, monkeypatch, command):
+    storage_away(tmp_path / "home", monkeypatch)
+    for name in ("CRM_DB", "TELEMETRY_DB"):
+        monkeypatch.setenv(f"BIONICPRO_{name}_URL", "postgresql://etl@127.0.0.1:1/db")
+    monkeypatch.setenv("BIONICPRO_CLICKHOUSE_URL", f"chdb://{tmp_path}/clickhouse")
+    result = CliRunner().invoke(app, [command])
+    assert result.exit_code == 2
+    assert (
+        "Dagster's storage can't be used: connection to server at \"127.0.0.1\", port 1 failed: Connection refused. "
+        f"It is set in {tmp_path}/home/dagster.yaml.\n"
+    ) in result.output
+    assert "s3cret" not in result.output
+
+
+def test_a_storage_that_goes_away_is_said_too(clean_environment, postgres_server, tmp_path, monkeypatch):
+    """It was there when the command began."""
+    url = urlunsplit(urlsplit(postgres_server)._replace(scheme="postgresql+psycopg2", path="/dropped"))
+    (tmp_path / "dagster.yaml").write_text(
+        yaml.safe_dump({"storage": {"custom": OURS["custom"] | {"config": {"postgres_url": url}}}})
+    )
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0)
+    settings = Settings(
+        BIONICPRO_CRM_DB_URL="postgresql://nobody@nowhere/none",
+        BIONICPRO_TELEMETRY_DB_URL="postgresql://nobody@nowhere/none",
+        BIONICPRO_CLICKHOUSE_URL="chdb:///nowhere",
+    )
+    execute(postgres_server, "CREATE DATABASE dropped", autocommit=True)
+
+    def while_it_goes_away():
+        with dagster_instance(settings) as opened:
+            execute(postgres_server, "DROP DATABASE dropped WITH (FORCE)", autocommit=True)
+            opened.get_runs_count()
+
+    with pytest.raises(PlatformError, match=r"^Dagster's storage can't be used: .*dropped"):
+        while_it_goes_away()
