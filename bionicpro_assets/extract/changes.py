@@ -10,6 +10,7 @@ import polars as pl
 
 from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.sqlfiles import sql, with_values
+from bionicpro_assets.transform.join import nameless
 
 # Raw rows are counted in pieces, so that a backlog of days is worked off over several ticks.
 PIECE = 2_000_000
@@ -29,6 +30,20 @@ class Transactions:
 
     oldest_running: int
     next: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChipState:
+    """What the CRM says of a chip, as far as it decides whether the chip's hours have a wearer.
+
+    Attributes:
+        changed_at: When it last changed the prosthesis.
+        rows: How many prostheses it names for the chip, and of how many of them the customer has a login and a name.
+            A view or a customer may be mended without any stamp of the prosthesis.
+    """
+
+    changed_at: datetime | None
+    rows: str
 
 
 def transactions(snapshot: Snapshot) -> Transactions:
@@ -102,15 +117,20 @@ def new_raw_rows(snapshot: Snapshot, above: int, first: datetime, until: datetim
     return reached, counts
 
 
-def known_chips(source: PostgresSource, chips: Collection[str]) -> tuple[datetime, dict[str, datetime | None]]:
-    """When the CRM was asked, by its own clock, and which of the chips it knows: when it last changed each.
+def known_chips(source: PostgresSource, chips: Collection[str]) -> tuple[datetime, dict[str, ChipState]]:
+    """When the CRM was asked, by its own clock, and what it says of those of the chips that it knows.
 
     Raises:
         SourceError: The CRM can't be read.
     """
     with source.snapshot() as snapshot:
         rows = snapshot.read(sql("crm/queries/known_chips.sql"), [json.dumps(sorted(chips))])
-    return snapshot.read_at, dict(rows.iter_rows())
+    states = rows.group_by("chip_id").agg(
+        pl.col("prosthesis_updated_at").max(), pl.len().alias("named"), (~nameless()).sum().alias("complete")
+    )
+    return snapshot.read_at, {
+        chip: ChipState(changed_at, f"{named}:{complete}") for chip, changed_at, named, complete in states.iter_rows()
+    }
 
 
 def states_of(rows: pl.DataFrame) -> dict[datetime, str]:

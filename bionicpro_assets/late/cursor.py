@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from bionicpro_assets.extract.changes import ChipState
 from bionicpro_assets.hours import parse_hour, partition_key
 
 VERSION = 1
@@ -48,6 +49,19 @@ class Found:
     state: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class KnownChip:
+    """A rejected chip that the CRM knows.
+
+    Attributes:
+        says: What the CRM says of it.
+        seen_at: When it was first seen to say so, by the CRM's clock.
+    """
+
+    says: ChipState
+    seen_at: datetime
+
+
 @dataclass(slots=True)
 class Cursor:
     """What is remembered.
@@ -59,7 +73,7 @@ class Cursor:
         changed: Hours whose roll-up isn't what was last loaded.
         raw: Hours with raw rows that may not be rolled up yet.
         fitted: Hours with telemetry of a chip that the CRM has got to know since they were loaded.
-        known_chips: Rejected chips that the CRM knows: when it last changed them, and when that was first seen.
+        known_chips: Rejected chips that the CRM knows.
         compared_at: When all recent hours were last compared, by the telemetry database's clock.
     """
 
@@ -69,7 +83,7 @@ class Cursor:
     changed: dict[datetime, Found] = field(default_factory=dict)
     raw: dict[datetime, Found] = field(default_factory=dict)
     fitted: dict[datetime, Found] = field(default_factory=dict)
-    known_chips: dict[str, tuple[datetime | None, datetime]] = field(default_factory=dict)
+    known_chips: dict[str, KnownChip] = field(default_factory=dict)
     compared_at: datetime | None = None
 
     @classmethod
@@ -94,8 +108,9 @@ class Cursor:
                 raw=_found(data["raw"]),
                 fitted=_found(data["fitted"]),
                 known_chips={
-                    chip: (_instant(changed) if changed else None, _instant(seen))
-                    for chip, (changed, seen) in data["known_chips"].items()
+                    # Before, how many prostheses were named wasn't remembered: such a chip counts as changed, once.
+                    chip: KnownChip(ChipState(_instant(changed) if changed else None, "".join(rows)), _instant(seen))
+                    for chip, (changed, seen, *rows) in data["known_chips"].items()
                 },
                 compared_at=_instant(data["compared_at"]) if data["compared_at"] else None,
             )
@@ -122,8 +137,12 @@ class Cursor:
                 "raw": _plain(self.raw),
                 "fitted": _plain(self.fitted),
                 "known_chips": {
-                    chip: [changed.isoformat() if changed else None, seen.isoformat()]
-                    for chip, (changed, seen) in self.known_chips.items()
+                    chip: [
+                        known.says.changed_at.isoformat() if known.says.changed_at else None,
+                        known.seen_at.isoformat(),
+                        known.says.rows,
+                    ]
+                    for chip, known in self.known_chips.items()
                 },
                 "compared_at": self.compared_at.isoformat() if self.compared_at else None,
             },

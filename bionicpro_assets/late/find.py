@@ -23,7 +23,7 @@ from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
 from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.hours import HOUR, floor_hour
 from bionicpro_assets.late.catch_up import catch_up_hours
-from bionicpro_assets.late.cursor import Cursor, Found, Look
+from bionicpro_assets.late.cursor import Cursor, Found, KnownChip, Look
 from bionicpro_assets.late.plan import Plan, plan
 from bionicpro_assets.late.record import (
     first_load_at,
@@ -163,10 +163,10 @@ class Finder:
         asked_at, known = known_chips(self.crm, set().union(*hours.values()))
         before = cursor.known_chips
         cursor.known_chips = {
-            chip: before[chip] if chip in before and before[chip][0] == changed_at else (changed_at, asked_at)
-            for chip, changed_at in known.items()
+            chip: before[chip] if chip in before and before[chip].says == says else KnownChip(says, asked_at)
+            for chip, says in known.items()
         }
-        seen = {chip: seen_at for chip, (_, seen_at) in cursor.known_chips.items()}
+        seen = {chip: known_chip.seen_at for chip, known_chip in cursor.known_chips.items()}
         cursor.fitted = {
             hour: Found(max(seen[chip] for chip in chips if chip in seen))
             for hour, chips in hours.items()

@@ -97,7 +97,7 @@ def join_telemetry_with_customers(
     judged = with_reason(telemetry)
     broken = judged.filter(pl.col(REASON).is_not_null())
     held = judged if broken.is_empty() else judged.filter(pl.col(REASON).is_null())
-    named = worn.filter(~_nameless())
+    named = worn.filter(~nameless())
     matched = held.join(named, on=KEY, how="inner")
     local = pl.col("hour_start").dt.convert_time_zone(report_timezone)
     rows = matched.select(
@@ -126,7 +126,8 @@ def _rejected(unworn: pl.DataFrame, broken: pl.DataFrame, crm: pl.DataFrame) -> 
     return pl.concat([nobodys.drop("ownership"), broken.with_columns(no_wearer=pl.lit(False))])
 
 
-def _nameless() -> pl.Expr:
+def nameless() -> pl.Expr:
+    """Whether the CRM has no login or no name for the person of a row."""
     blank = [pl.col(c).fill_null("").str.strip_chars() == "" for c in ("user_id", "customer_full_name")]
     return pl.any_horizontal(blank)
 

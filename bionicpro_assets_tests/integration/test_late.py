@@ -513,6 +513,54 @@ def test_hours_of_a_chip_that_the_crm_has_got_to_know(daemon, sources):
     assert not daemon.tick_at(datetime.now(UTC) + timedelta(minutes=20)).requests
 
 
+def shown_twice(sources, chip) -> str:
+    """Let the CRM's view show the prosthesis of a chip twice; the view that mends it."""
+    definition = sources.in_crm("SELECT pg_get_viewdef('crm.v_customer_prosthesis'::regclass)")[0][0].rstrip("; \n")
+    replaced = "CREATE OR REPLACE VIEW crm.v_customer_prosthesis AS"
+    sources.in_crm(
+        f"{replaced} SELECT * FROM ({definition}) v UNION ALL SELECT * FROM ({definition}) w WHERE w.chip_id = '{chip}'"
+    )
+    return f"{replaced} {definition}"
+
+
+@pytest.mark.parametrize("fault", ["no name", "blank login", "shown twice"])
+def test_hours_come_back_when_the_customer_is_completed(daemon, sources, fault):
+    """Neither moves the stamp of the prosthesis, and a mended view moves none at all."""
+    for hour in (ago(hours=9), OPEN):
+        sources.add_hour("C1", hour)
+        sources.add_hour("C2", hour)
+    # As of long ago: by its date alone nothing has changed since the hour was loaded.
+    sources.in_crm("ALTER TABLE crm.prostheses DISABLE TRIGGER USER")
+    sources.in_crm("UPDATE crm.prostheses SET updated_at = now() - interval '50 days'")
+    if fault == "no name":
+        sources.in_crm(
+            "UPDATE crm.customers SET first_name = '', last_name = '\u00a0', middle_name = NULL WHERE external_id = 'boris'"
+        )
+        mended = "UPDATE crm.customers SET first_name = 'Борис', last_name = 'Белов' WHERE last_name = '\u00a0'"
+    elif fault == "blank login":
+        sources.in_crm("UPDATE crm.customers SET external_id = ' ' WHERE external_id = 'boris'")
+        mended = "UPDATE crm.customers SET external_id = 'boris' WHERE external_id = ' '"
+    else:
+        mended = shown_twice(sources, "C2")
+    daemon.platform.load(ago(hours=9), OPEN)
+    aside = "SELECT count() FROM quarantine.rejected_telemetry WHERE chip_id = 'C2'"
+    assert daemon.platform.clickhouse.rows(aside)[1] == [(2,)]
+    daemon.settle()
+    for _ in range(2):
+        daemon.half_an_hour_goes_by()
+        assert not daemon.tick_at(datetime.now(UTC) + timedelta(minutes=20)).requests, "asked for once"
+    sources.in_crm(mended)
+    daemon.half_an_hour_goes_by()
+    (request,) = daemon.tick_at(datetime.now(UTC) + timedelta(minutes=20)).requests
+    assert list(request.hours) == [ago(hours=9)]
+    for tags in (ask_tags(request.hours, "late hours"), daemon.schedule()[0].tags):
+        assert daemon.run(tags)
+    assert daemon.platform.clickhouse.rows(aside)[1] == [(0,)]
+    assert_mart(daemon, ago(hours=9))
+    daemon.half_an_hour_goes_by()
+    assert daemon.tick().skip_message == "No hour is late."
+
+
 def test_a_cursor_of_another_version_is_begun_anew(daemon, sources):
     sources.add_hour("C1", ago(hours=9))
     daemon.platform.load(ago(hours=9), OPEN)

@@ -1,10 +1,12 @@
 """What the sensor of late hours remembers."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bionicpro_assets.late.cursor import LONGEST_TRANSACTION, MOST_ROWS, OVERLAP, Cursor, Found, Look
+from bionicpro_assets.extract.changes import ChipState
+from bionicpro_assets.late.cursor import LONGEST_TRANSACTION, MOST_ROWS, OVERLAP, Cursor, Found, KnownChip, Look
 
 AT = datetime(2026, 11, 24, 10, 0, 0, 123456, tzinfo=UTC)
 HOUR = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -19,11 +21,19 @@ def test_it_comes_back_as_it_was():
         changed={HOUR: Found(AT, "3:12")},
         raw={HOUR: Found(AT)},
         fitted={HOUR: Found(AT)},
-        known_chips={"Ч'1": (None, AT), "C2": (AT, AT)},
+        known_chips={"Ч'1": KnownChip(ChipState(None, "2:2"), AT), "C2": KnownChip(ChipState(AT, "1:0"), AT)},
         compared_at=AT,
     )
     assert Cursor.parse(cursor.json()) == cursor
     assert Cursor.parse(Cursor(AT).json()) == Cursor(AT)
+
+
+def test_chips_of_a_cursor_that_didnt_tell_how_the_crm_names_them():
+    stored = json.loads(Cursor(AT).json()) | {
+        "known_chips": {"C1": [AT.isoformat(), AT.isoformat()], "C2": [None, AT.isoformat()]}
+    }
+    cursor = Cursor.parse(json.dumps(stored))
+    assert cursor.known_chips == {"C1": KnownChip(ChipState(AT, ""), AT), "C2": KnownChip(ChipState(None, ""), AT)}
 
 
 @pytest.mark.parametrize(
