@@ -17,6 +17,8 @@ PARENT_TAG = "dagster/parent_run_id"
 PRIORITY_TAG = "dagster/priority"
 # On runs for hours outside the refresh's window: why they were asked for.
 ASKED_TAG = "bionicpro/asked_for"
+# On the same: since when they were wanted, by the clock of the source that says so.
+SINCE_TAG = "bionicpro/wanted_since"
 
 Why = Literal["missing hours", "late hours"]
 
@@ -38,12 +40,15 @@ class Ask:
         hours: The hours it is for.
         asked_at: When it was asked for, by Dagster's clock.
         ended_at: When it ended, well or not; None while it is queued or in progress.
+        since: Since when its hours were wanted, the latest of them, by the clock of the source that says so; None if
+            the run doesn't tell.
     """
 
     why: str
     hours: Sequence[datetime]
     asked_at: datetime
     ended_at: datetime | None
+    since: datetime | None = None
 
 
 def range_tags(first: str, last: str, priority: int = REFRESH_PRIORITY) -> dict[str, str]:
@@ -51,9 +56,10 @@ def range_tags(first: str, last: str, priority: int = REFRESH_PRIORITY) -> dict[
     return {RANGE_START_TAG: first, RANGE_END_TAG: last, PRIORITY_TAG: str(priority)}
 
 
-def ask_tags(hours: Sequence[datetime], why: Why) -> dict[str, str]:
+def ask_tags(hours: Sequence[datetime], why: Why, since: datetime | None = None) -> dict[str, str]:
     """Tags of one run over hours that follow one another, outside the refresh's window."""
-    return range_tags(partition_key(hours[0]), partition_key(hours[-1]), PRIORITIES[why]) | {ASKED_TAG: why}
+    tags = range_tags(partition_key(hours[0]), partition_key(hours[-1]), PRIORITIES[why]) | {ASKED_TAG: why}
+    return tags | {SINCE_TAG: since.isoformat()} if since else tags
 
 
 def hours_of_run(tags: Mapping[str, str]) -> list[datetime]:
@@ -82,10 +88,19 @@ def asks(instance: dg.DagsterInstance, since: datetime, reasons: Iterable[Why] =
             hours_of_run(record.dagster_run.tags),
             record.create_timestamp.astimezone(UTC),
             _ended_at(record) if record.dagster_run.status in FINISHED else None,
+            _since(record.dagster_run.tags),
         )
         for record in instance.get_run_records(filters)
         if PARENT_TAG not in record.dagster_run.tags
     ]
+
+
+def _since(tags: Mapping[str, str]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(tags[SINCE_TAG]).astimezone(UTC)
+    except (KeyError, ValueError):
+        # An older run, or one that somebody started with tags of their own.
+        return None
 
 
 def _ended_at(record: dg.RunRecord) -> datetime:

@@ -61,7 +61,7 @@ def reports_etl(settings: Settings, job: "AssetJob") -> dg.Definitions:
         return [
             # The refresh first: should the daemon die in between, the next evaluation of this tick finds it done.
             dg.RunRequest(run_key="refresh", tags=range_tags(partition_key(hours[0]), partition_key(hours[-1]))),
-            *(dg.RunRequest(run_key=r.key, tags=ask_tags(r.hours, "missing hours")) for r in missing.requests),
+            *(dg.RunRequest(run_key=r.key, tags=ask_tags(r.hours, "missing hours", r.since)) for r in missing.requests),
         ]
 
     return dg.Definitions(jobs=[job], schedules=[every_15_minutes])

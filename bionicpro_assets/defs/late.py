@@ -43,7 +43,7 @@ def late_hours(settings: Settings) -> dg.Definitions:
             raise dg.Failure(description=str(error)) from None
         if tick.plan.given_up:
             context.log.error(_in_words(tick.plan))
-        requests = [dg.RunRequest(r.key, tags=ask_tags(r.hours, "late hours")) for r in tick.plan.requests]
+        requests = [dg.RunRequest(r.key, tags=ask_tags(r.hours, "late hours", r.since)) for r in tick.plan.requests]
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else _in_words(tick.plan),

@@ -31,10 +31,13 @@ class Request:
 
     Attributes:
         hours: Hours that follow one another.
-        key: Dagster's run key; another one whenever the same hours are asked for again for a new reason.
+        since: Since when they are wanted, the latest of them.
+        key: Dagster's run key; another one whenever the same hours are asked for again. Dagster skips a request, for
+            ever, whose key a run has already.
     """
 
     hours: Sequence[datetime]
+    since: datetime
     key: str
 
 
@@ -65,7 +68,8 @@ def plan(
     """Decide by the rule above.
 
     Args:
-        wanted: The hours wanted, and since when; what was asked for before that doesn't count as an attempt.
+        wanted: The hours wanted, and since when, by the clock of the source that says so; what was asked for before
+            that doesn't count as an attempt.
         why: Which kind of ask this is; the limit on runs at a time is by kind.
         asked: What was asked for lately, of any kind.
         busy: Hours of all unfinished runs.
@@ -80,8 +84,7 @@ def plan(
     due: dict[datetime, int] = {}
     given_up = []
     for hour, since in wanted.items():
-        # Dagster on SQLite keeps whole seconds.
-        attempts = sum(ask.asked_at >= since.replace(microsecond=0) for ask in of_hour[hour])
+        attempts = sum(_is_attempt(ask, why, since) for ask in of_hour[hour])
         if hour in busy or any(ask.ended_at is None for ask in of_hour[hour]):
             continue
         if attempts >= MAX_ATTEMPTS:
@@ -90,10 +93,22 @@ def plan(
             due[hour] = attempts
     room = MAX_OUTSTANDING - sum(ask.why == why and ask.ended_at is None for ask in asked)
     ranges = sorted(_ranges(due), key=lambda hours: (due[hours[0]], -hours[-1].timestamp()))[: max(0, room)]
-    requests = [Request(hours, _key(hours, wanted, due[hours[0]])) for hours in ranges]
+    requests = [_request(hours, wanted, due[hours[0]], of_hour) for hours in ranges]
     now_asked = {hour for request in requests for hour in request.hours}
     waiting = sorted(set(wanted) - now_asked - set(given_up))
     return Plan(requests, waiting, sorted(given_up))
+
+
+def _is_attempt(ask: Ask, why: Why, since: datetime) -> bool:
+    """Whether a run was asked for because of what has made an hour wanted since then.
+
+    A run of the same kind says since when its hours were wanted, by the same source's clock. Dagster's clock says it of
+    the others: if the source's is ahead, even by a second, a run asked for at once seems to come before the change.
+    """
+    if ask.why == why and ask.since is not None:
+        return ask.since >= since
+    # Dagster on SQLite keeps whole seconds.
+    return ask.asked_at >= since.replace(microsecond=0)
 
 
 def _pause_is_over(asked: Sequence[Ask], attempts: int, now: datetime, loaded_at: datetime | None) -> bool:
@@ -116,6 +131,14 @@ def _ranges(due: Mapping[datetime, int]) -> Iterator[list[datetime]]:
         yield chunk
 
 
-def _key(hours: Sequence[datetime], wanted: Mapping[datetime, datetime], attempts: int) -> str:
+def _request(
+    hours: Sequence[datetime],
+    wanted: Mapping[datetime, datetime],
+    attempts: int,
+    of_hour: Mapping[datetime, Sequence[Ask]],
+) -> Request:
     since = max(wanted[hour] for hour in hours)
-    return f"{partition_key(hours[0])} {partition_key(hours[-1])} since {since.isoformat()} attempt {attempts + 1}"
+    key = f"{partition_key(hours[0])} {partition_key(hours[-1])} since {since.isoformat()} attempt {attempts + 1}"
+    # However attempts are counted, the run before is another one each time.
+    before = max((ask.asked_at for hour in hours for ask in of_hour[hour]), default=None)
+    return Request(hours, since, f"{key} after {before.isoformat()}" if before else key)

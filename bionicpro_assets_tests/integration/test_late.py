@@ -4,7 +4,8 @@ The schedule and the sensor are evaluated as the daemon does it, and what they a
 """
 
 import json
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -14,6 +15,7 @@ import pytest
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.extract.changes import hour_states, hour_states_between, states_of
+from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.late.cursor import Cursor
@@ -443,6 +445,36 @@ def test_an_outage_doesnt_use_up_the_attempts(daemon, sources, monkeypatch):
     monkeypatch.setenv("BIONICPRO_CRM_DB_URL", url)
     daemon.platform.load(ago(hours=2), OPEN)
     assert asked_plan(daemon.tick_at(datetime.now(UTC) + timedelta(minutes=20))) == [[ago(hours=9)]]
+
+
+@pytest.mark.parametrize("ahead", [0, 5])
+def test_a_late_hour_is_asked_for_again_if_the_clock_of_its_source_is_a_little_ahead(
+    daemon, sources, monkeypatch, ahead
+):
+    """Dagster drops a request whose key a run of the sensor already has."""
+    original = PostgresSource.snapshot
+
+    @contextmanager
+    def snapshot_of_another_clock(self, of=None):
+        with original(self, of) as snapshot:
+            yield replace(snapshot, read_at=snapshot.read_at + timedelta(seconds=ahead))
+
+    monkeypatch.setattr(PostgresSource, "snapshot", snapshot_of_another_clock)
+    sources.add_hour("C1", ago(hours=9))
+    daemon.platform.load(ago(hours=9), ago(hours=9))
+    daemon.tick()
+    sources.add_hour("C1", ago(hours=9), movements_count=5)
+    (first,) = daemon.tick().run_requests
+    with monkeypatch.context() as broken:
+        broken.setenv("BIONICPRO_CRM_DB_URL", "postgresql://nobody@127.0.0.1:1/crm_db")
+        assert not daemon.run(first.tags)
+    daemon.platform.load(ago(hours=2), OPEN)
+    assert not daemon.tick_at(datetime.now(UTC) + timedelta(minutes=5)).requests, "a pause first"
+    (again,) = daemon.tick_at(datetime.now(UTC) + timedelta(minutes=20)).requests
+    assert again.key != first.run_key
+    assert "attempt 2" in again.key
+    assert daemon.run(ask_tags(again.hours, "late hours", again.since))
+    assert daemon.tick().skip_message == "No hour is late."
 
 
 def test_a_source_that_cant_be_reached_fails_the_tick_and_keeps_the_cursor(daemon, monkeypatch):

@@ -18,8 +18,8 @@ def hours(first, last):
     return hour_range(START + first * HOUR, START + last * HOUR)
 
 
-def ask(first, last, asked_at, took=timedelta(minutes=1), why="late hours"):
-    return Ask(why, hours(first, last), asked_at, asked_at + took if took is not None else None)
+def ask(first, last, asked_at, took=timedelta(minutes=1), why="late hours", since=None):
+    return Ask(why, hours(first, last), asked_at, asked_at + took if took is not None else None, since)
 
 
 def planned(wanted, asked=(), busy=(), now=NOW, loaded_at=NOW, since=START):
@@ -83,6 +83,29 @@ def test_the_same_hours_are_asked_for_under_another_key_for_another_reason():
     assert len(keys) == 3
 
 
+@pytest.mark.parametrize("ahead", [timedelta(seconds=5), timedelta(hours=-2), timedelta(hours=9), timedelta(days=3)])
+def test_attempts_are_counted_whatever_the_clock_of_the_source(ahead):
+    """Each run fails; all is well with the others."""
+    now, since, asked, keys = NOW, NOW + ahead, [], []
+    while requests := planned(hours(5, 5), asked, now=now, loaded_at=now, since=since)[1].requests:
+        keys += [request.key for request in requests]
+        asked.append(ask(5, 5, now, since=requests[0].since))
+        assert len(asked) <= MAX_ATTEMPTS
+        now += timedelta(hours=3)
+    assert planned(hours(5, 5), asked, now=now, loaded_at=now, since=since)[1].given_up == hours(5, 5)
+    assert len(set(keys)) == MAX_ATTEMPTS
+    changed = planned(hours(5, 5), asked, now=now, loaded_at=now, since=since + timedelta(seconds=1))[1]
+    assert changed.requests[0].key not in keys, "a change in the second after the first isn't what these were for"
+
+
+def test_a_run_that_doesnt_tell_since_when_its_hours_were_wanted_leaves_the_next_another_key():
+    """As runs did before, and with the source's clock ahead."""
+    since = NOW + timedelta(seconds=5)
+    (first,) = planned(hours(5, 5), since=since)[1].requests
+    (again,) = planned(hours(5, 5), [ask(5, 5, NOW)], now=NOW + HOUR, since=since)[1].requests
+    assert again.key != first.key
+
+
 @given(
     wanted=st.sets(st.integers(0, 600), max_size=300),
     busy=st.sets(st.integers(0, 600), max_size=30),
@@ -107,6 +130,7 @@ def test_whatever_the_past(wanted, busy, past):
 
 def test_a_runs_tags_say_its_hours():
     assert hours_of_run(ask_tags(hours(3, 5), "late hours")) == hours(3, 5)
+    assert hours_of_run(ask_tags(hours(3, 5), "late hours", NOW)) == hours(3, 5)
     assert hours_of_run(range_tags("2026-11-01-03:00", "2026-11-01-05:00")) == hours(3, 5)
     assert hours_of_run({"dagster/partition": "2026-11-01-03:00"}) == hours(3, 3)
     assert hours_of_run({"dagster/partition": "somebody's"}) == hours_of_run({}) == []
