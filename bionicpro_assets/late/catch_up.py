@@ -25,7 +25,8 @@ def catch_up(instance: dg.DagsterInstance, settings: Settings, now: datetime) ->
     Missing is an hour from `BIONICPRO_MAX_CATCHUP_HOURS` before now up to the refresh's window, but not before the
     first partition, for which Dagster has no materialisation of the mart or of one of its extracts. They are runs of
     their own beside the refresh, which loads its window every time: reports get the newest hours first, and an hour
-    that can't be loaded never keeps the open one waiting. `late.plan` says when an hour is asked for again.
+    that can't be loaded never keeps the open one waiting. `late.plan` says when an hour is asked for again. One that is
+    given up is the business of the sensor of late hours from then on, which sees whether its source is corrected.
     """
     missing = missing_hours(
         instance, (keys.CRM_EXTRACT, keys.TELEMETRY_EXTRACT, keys.MART), catch_up_hours(settings, now)

@@ -22,7 +22,7 @@ from bionicpro_assets.extract.changes import (
 from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
 from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.hours import HOUR, floor_hour
-from bionicpro_assets.late.catch_up import catch_up_hours
+from bionicpro_assets.late.catch_up import catch_up, catch_up_hours
 from bionicpro_assets.late.cursor import Cursor, Found, KnownChip, Look
 from bionicpro_assets.late.plan import Plan, plan
 from bionicpro_assets.late.record import (
@@ -135,9 +135,11 @@ class Finder:
         recent = catch_up_hours(self.settings, self.now) if compare else []
         if recent:
             between = hour_states_between(snapshot, recent[0], recent[-1] + HOUR)
-            # An hour that was never loaded is the schedule's to catch up with.
-            loaded = last_loaded(self.instance, keys.TELEMETRY_EXTRACT, recent)
-            states |= {hour: between.get(hour, EMPTY) for hour in loaded}
+            # An hour that was never loaded is the schedule's to catch up with. But one that couldn't be, and whose rows
+            # were seen to change, may have lost the rows to blame.
+            seen = cursor.changed.keys() & set(recent)
+            seen |= last_loaded(self.instance, keys.TELEMETRY_EXTRACT, recent).keys()
+            states |= {hour: between.get(hour, EMPTY) for hour in seen}
         return states
 
     def _look_at_states(self, read_at: datetime, states: Mapping[datetime, str], cursor: Cursor) -> None:
@@ -186,15 +188,13 @@ class Finder:
         _forget(cursor.raw, hours, lambda hour, found: rolled_up_since(rollups.get(hour), marts.get(hour), found.at))
         crm = last_loaded(self.instance, keys.CRM_EXTRACT, cursor.fitted.keys() & set(hours))
         _forget(cursor.fitted, hours, lambda hour, found: joined_since(crm.get(hour), marts.get(hour), found.at))
-        # Hours that were never loaded and aren't too old are the schedule's to catch up with.
-        caught_up = set(catch_up_hours(self.settings, self.now))
         wanted = {
             hour: max(found[hour].at for found in (cursor.changed, cursor.raw, cursor.fitted) if hour in found)
             for hour in hours
-            if hour in {**cursor.changed, **cursor.raw, **cursor.fitted}
-            and hour < late_before
-            and (hour in marts or hour not in caught_up)
+            if hour in {**cursor.changed, **cursor.raw, **cursor.fitted} and hour < late_before
         }
+        for hour in self._left_to_the_schedule(wanted.keys() - marts.keys()):
+            del wanted[hour]
         if not wanted:
             return Plan([], [], [])
         return plan(
@@ -205,6 +205,14 @@ class Finder:
             now=self.now,
             loaded_at=last_load_at(self.instance),
         )
+
+    def _left_to_the_schedule(self, never_loaded: set[datetime]) -> set[datetime]:
+        """Of hours that were never loaded, those that aren't too old: the schedule catches up with them.
+
+        But for those that it has given up: that one was corrected since, only the sensor sees.
+        """
+        left = never_loaded & set(catch_up_hours(self.settings, self.now))
+        return left - set(catch_up(self.instance, self.settings, self.now).given_up) if left else set()
 
 
 def _forget(

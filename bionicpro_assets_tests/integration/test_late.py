@@ -282,6 +282,39 @@ def test_a_missing_hour_that_cant_be_loaded_doesnt_keep_the_refresh_waiting(daem
     assert_mart(daemon, ago(hours=5))
 
 
+@pytest.mark.parametrize("correction", ["a row is corrected", "rows are deleted"])
+def test_a_missing_hour_that_was_given_up_is_late_once_its_source_is_corrected(
+    daemon, sources, monkeypatch, correction
+):
+    monkeypatch.setattr("bionicpro_assets.late.plan.FIRST_PAUSE", timedelta(0))
+    monkeypatch.setattr("bionicpro_assets.late.plan.MAX_ATTEMPTS", 2)
+    monkeypatch.setenv("BIONICPRO_MAX_CATCHUP_HOURS", "3")
+    sources.add_hour("C1", OPEN)
+    poison(sources, ago(hours=3))
+    sources.add_hour("C1", ago(hours=3))
+    daemon.platform.load(OPEN, OPEN)
+    daemon.tick()
+    while (missing := daemon.schedule(datetime.now(UTC))[1:]) and len(daemon.runs) < 9:
+        assert asked(missing) == [[ago(hours=3)]]
+        assert not daemon.run(missing[0].tags)
+        daemon.half_an_hour_goes_by()
+        assert not daemon.tick().run_requests, "as long as the schedule asks for it, the sensor doesn't"
+        daemon.platform.load(OPEN, OPEN)
+    assert daemon.runs == ["missing hours"] * 2
+    for _ in range(2):
+        daemon.half_an_hour_goes_by()
+        assert not daemon.tick().run_requests, "nothing has changed"
+    heal(sources)
+    if correction == "a row is corrected":
+        sources.add_hour("C1", ago(hours=3), movements_count=3, successful_movements=3)
+    else:
+        daemon.half_an_hour_goes_by()
+    assert asked(daemon.tick().run_requests) == [[ago(hours=3)]]
+    assert daemon.settle() == 1
+    assert len(daemon.schedule(datetime.now(UTC))) == 1
+    assert_mart(daemon, ago(hours=3))
+
+
 def test_corrected_deleted_and_added_rows_of_old_hours(daemon, sources, monkeypatch):
     monkeypatch.setenv("BIONICPRO_MAX_CATCHUP_HOURS", "12")
     for hour in hour_range(ago(hours=12), OPEN):
