@@ -53,7 +53,7 @@ def published_hours(clickhouse: ClickHouse, name: str, since: datetime, until: d
 
 
 def _labels(clickhouse: ClickHouse, settings: Settings, now: datetime) -> Finding:
-    hours = published_hours(clickhouse, MART, first_kept(now), floor_hour(now) + HOUR)
+    hours = sorted(published_hours(clickhouse, MART, first_kept(now), floor_hour(now) + HOUR))
     if problem := other_zone(clickhouse, hours, settings.report_timezone):
         return Finding(SUBJECT, "problem", problem)
     return Finding(SUBJECT, "ok", f"Rows of the mart have the date and hour of {settings.report_timezone}.")
