@@ -115,7 +115,7 @@ class HourlyTable:
         }
 
     def row_count(self, clickhouse: ClickHouse) -> int:
-        """Visible rows of all hours, by the journal."""
+        """Visible rows of all hours that are kept, by the journal."""
         _, rows = clickhouse.rows(sql("clickhouse/queries/freshness.sql"), {"table_name": self.name})
         return int(rows[0][3])
 

@@ -65,7 +65,12 @@ FAMILIES = (
         ASSETS,
     ),
     Family("bionicpro_asset_partitions", "Hours that were loaded, by Dagster's record", ("asset",), ASSETS),
-    Family("bionicpro_asset_rows", "Visible rows of all hours, as the last load counted them", ("asset",), ASSETS),
+    Family(
+        "bionicpro_asset_rows",
+        "Visible rows of the hours of the last 365 days, as the last load counted them",
+        ("asset",),
+        ASSETS,
+    ),
     Family(
         "bionicpro_asset_source_read_timestamp_seconds",
         "When the source of the last load was read, by the source's clock",
@@ -110,11 +115,16 @@ FAMILIES = (
     ),
     Family(
         "bionicpro_table_publications",
-        "Hours that are published, empty ones included; not with the embedded engine",
+        "Hours of the last 365 days that are published, empty ones included; not with the embedded engine",
         ("table",),
         JOURNAL,
     ),
-    Family("bionicpro_table_rows", "Visible rows of all hours; not with the embedded engine", ("table",), JOURNAL),
+    Family(
+        "bionicpro_table_rows",
+        "Visible rows of the hours of the last 365 days; not with the embedded engine",
+        ("table",),
+        JOURNAL,
+    ),
     Family(
         "bionicpro_quarantine_rows",
         "Rows set aside, by reason; a row with several counts for each; not with the embedded engine",

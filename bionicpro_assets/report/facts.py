@@ -1,14 +1,15 @@
 """What a report says, read from ClickHouse: of one patient, or of the fleet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from bionicpro_assets.days import DAY, day_begins
+from bionicpro_assets.days import DAY, day_begins, local_day
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import HOUR
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.publish import RETENTION
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART
 from bionicpro_assets.quality.labels import other_zone
@@ -137,7 +138,14 @@ def find_facts(
         Unit(**{c: row[c] for c in columns}, measures=_measures(row))
         for row in _rows(clickhouse, "report_units", asked | {"most": MOST_UNITS if user else UNITS_OF_A_FLEET})
     ]
-    ended = [hour for hour in period.hours if hour >= start and hour + HOUR <= now]
+    # The journal has the hours of the days that are gone as well: it keeps its entries for good.
+    kept_from = local_day(now, period.zone) - RETENTION + DAY
+    ended = [
+        hour
+        for hour in period.hours
+        if hour >= start and hour + HOUR <= now and local_day(hour, period.zone) >= kept_from
+    ]
+    dropped = [day for day in period.days if day < kept_from and day >= local_day(start, period.zone)]
     return Facts(
         period,
         user,
@@ -145,7 +153,7 @@ def find_facts(
         days,
         [by_hour.get(hour, NOTHING) for hour in range(24)],
         units,
-        read_quality(clickhouse, ended, user),
+        replace(read_quality(clickhouse, ended, user), dropped=dropped),
         now.astimezone(UTC),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bionicpro_assets.days import local_day
+from bionicpro_assets.days import DAY, local_day
 from bionicpro_assets.hours import describe_ranges
 from bionicpro_assets.report.charts import draw
 from bionicpro_assets.report.facts import DayFacts, Facts, Unit
@@ -176,6 +176,9 @@ def _quality(facts: Facts, lang: Language) -> list[tuple[str, list[str]]]:
     found = facts.quality
     hours = lang.count("hours", found.hours)
     said: list[tuple[str, list[str]]] = []
+    if found.dropped:
+        dropped, first_kept = lang.count("days", len(found.dropped)), max(found.dropped) + DAY
+        said.append((lang("quality.dropped", days=dropped, day=lang.day(first_kept)), []))
     if found.missing:
         missing = lang.count("hours", len(found.missing))
         said.append((lang("quality.missing", missing=missing, hours=hours), [_days_of(found.missing, facts, lang)]))
@@ -183,7 +186,7 @@ def _quality(facts: Facts, lang: Language) -> list[tuple[str, list[str]]]:
         unfinished = lang.count("hours", len(found.unfinished))
         words = lang("quality.unfinished", unfinished=unfinished, hours=hours)
         said.append((words, [_days_of(found.unfinished, facts, lang)]))
-    if not found.missing and not found.unfinished:
+    if not found.missing and not found.unfinished and (found.hours or not found.dropped):
         said.append((lang("quality.complete", hours=hours), []))
     if found.rejected:
         rows = lang.count("rows", sum(found.rejected.values()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from bionicpro_assets.hours import HOUR
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -25,6 +25,8 @@ class Quality:
         rejected: Rows of telemetry that are set aside and in no report, by reason; of a patient, those of the chips
             that the CRM names for the patient in the hour, or last named before it for anybody.
         assumed: Rows of the mart whose wearer the CRM didn't name in the hour.
+        dropped: Days that are too old to be kept: whatever is still there of them is deleted soon. Their hours aren't
+            among the others.
     """
 
     hours: int = 0
@@ -32,6 +34,7 @@ class Quality:
     rejected: Mapping[str, int] = field(default_factory=dict)
     assumed: int = 0
     unfinished: Sequence[datetime] = ()
+    dropped: Sequence[date] = ()
 
 
 def read_quality(clickhouse: ClickHouse, hours: Sequence[datetime], user: str) -> Quality:

@@ -22,7 +22,8 @@ class Bin:
         label: Its name.
         tick: The same, short.
         days: Its days with telemetry.
-        incomplete: Whether hours of it were never loaded, or last before they had ended, or it hasn't ended.
+        incomplete: Whether hours of it were never loaded, or last before they had ended, or aren't kept any more, or it
+            hasn't ended.
     """
 
     label: str
@@ -39,7 +40,7 @@ class Bin:
 def bins(facts: Facts, lang: Language) -> list[Bin]:
     """The places of the horizontal axis: every day of the period, or every week of a long one."""
     lacking = [*facts.quality.missing, *facts.quality.unfinished]
-    missing = {local_day(hour, facts.period.zone) for hour in lacking}
+    missing = {local_day(hour, facts.period.zone) for hour in lacking} | set(facts.quality.dropped)
     days = facts.period.days
     if len(days) <= MOST_DAYS_BY_DAY:
         grouped = [[day] for day in days]

@@ -21,6 +21,8 @@ from bionicpro_assets.defs.metadata import PERSONAL
 from bionicpro_assets.hours import HOUR
 from bionicpro_assets.late.days_due import due_days
 from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.report.facts import find_facts
+from bionicpro_assets.report.period import Period
 from bionicpro_assets.runs import busy_hours, range_tags
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
@@ -294,6 +296,32 @@ def test_what_is_missing_or_uncertain_is_said(platform, reporting, command, tmp_
     assert "No telemetry was set aside." in boris
     assert "Never loaded: 5 hours of 78 hours of the period that have ended." in boris
     assert "Grey: hours were never loaded" in boris
+
+
+def test_days_that_are_no_longer_kept_are_named_and_counted_by_nobody(clickhouse):
+    """The journal has their hours for good, so that alone they would all be loaded."""
+    today = datetime.now(UTC).date()
+    first, kept = today - timedelta(days=370), today - timedelta(days=364)
+    since = int(datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp())
+    clickhouse.command(
+        "INSERT INTO storage.publications (table_name, hour_start, publication, source_read_at, started_at, row_count) "
+        f"SELECT 'reports.user_prosthesis_stats', toDateTime({since} + 3600 * number, 'UTC') AS hour, number + 1, "
+        f"hour + 7200, hour + 7200, 5 FROM numbers({24 * 10})"
+    )
+    period = Period(first, first + timedelta(days=9), "UTC")
+    start = datetime.fromtimestamp(since, UTC)
+    quality = find_facts(clickhouse, period, start=start, now=datetime.now(UTC)).quality
+    assert quality.dropped == [first + timedelta(days=n) for n in range(6)]
+    assert max(quality.dropped) + timedelta(days=1) == kept
+    assert (quality.hours, list(quality.missing), list(quality.unfinished)) == (24 * 4, [], [])
+    later = find_facts(clickhouse, Period(kept, kept, "UTC"), start=start, now=datetime.now(UTC)).quality
+    assert (later.hours, list(later.dropped)) == (24, [])
+    _, ((hours, newest, _, row_count),) = clickhouse.rows(
+        sql("clickhouse/queries/freshness.sql"), {"table_name": "reports.user_prosthesis_stats"}
+    )
+    assert (hours, row_count, newest) == (24 * 4, 5 * 24 * 4, since + 3600 * (24 * 10 - 1))
+    _, ((_, hours, row_count, *_),) = clickhouse.rows(sql("clickhouse/queries/metrics_tables.sql"))
+    assert (hours, row_count) == (24 * 4, 5 * 24 * 4)
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,25 @@ def test_a_year_is_told_by_the_week_and_a_page_stays_small(code, user):
     assert len(page.encode()) < 600_000
 
 
+def test_hours_that_cant_be_relied_on_are_told_apart():
+    """Never loaded, last read too early, and no longer kept are three things, and none of them is complete."""
+    first, complete = datetime(2026, 11, 1, tzinfo=UTC), "of the period that have ended were loaded."
+    whole = facts(3)
+    assert f"All 72 hours {complete}" in render(whole, "en")
+    for quality, said in (
+        (Quality(72, missing=[first]), "Never loaded: 1 hour of 72 hours"),
+        (Quality(72, unfinished=[first]), "Last loaded before they had ended: 1 hour of 72 hours"),
+        (Quality(0, dropped=whole.period.days), "No longer kept: 3 days of the period, those before 4 Nov 2026."),
+    ):
+        page = render(replace(whole, quality=quality), "en")
+        assert said in page
+        assert complete not in page
+        assert language("en")("page.incomplete") in page
+    part = render(replace(whole, quality=Quality(48, dropped=whole.period.days[:1])), "en")
+    assert "No longer kept: 1 day of the period, those before 2 Nov 2026." in part
+    assert f"All 48 hours {complete}" in part
+
+
 def test_a_day_that_still_goes_on_says_so():
     page = render(facts(24), "en")
     assert "24 Nov 2026, so far" in page
