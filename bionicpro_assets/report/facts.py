@@ -145,6 +145,7 @@ def find_facts(
         for hour in period.hours
         if hour >= start and hour + HOUR <= now and local_day(hour, period.zone) >= kept_from
     ]
+    before = [hour for hour in period.hours if hour < start and hour + HOUR <= now]
     dropped = [day for day in period.days if day < kept_from and day >= local_day(start, period.zone)]
     return Facts(
         period,
@@ -153,7 +154,7 @@ def find_facts(
         days,
         [by_hour.get(hour, NOTHING) for hour in range(24)],
         units,
-        replace(read_quality(clickhouse, ended, user), dropped=dropped),
+        replace(read_quality(clickhouse, ended, user), dropped=dropped, before=before),
         now.astimezone(UTC),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bionicpro_assets.days import DAY, local_day
-from bionicpro_assets.hours import describe_ranges
+from bionicpro_assets.hours import HOUR, describe_ranges
 from bionicpro_assets.report.charts import draw
 from bionicpro_assets.report.facts import DayFacts, Facts, Unit
 from bionicpro_assets.report.language import Language, language
@@ -179,6 +179,10 @@ def _quality(facts: Facts, lang: Language) -> list[tuple[str, list[str]]]:
     if found.dropped:
         dropped, first_kept = lang.count("days", len(found.dropped)), max(found.dropped) + DAY
         said.append((lang("quality.dropped", days=dropped, day=lang.day(first_kept)), []))
+    if found.before:
+        first = (max(found.before) + HOUR).astimezone(ZoneInfo(facts.period.zone))
+        since = f"{lang.day(first.date())} {first:%H:%M}"
+        said.append((lang("quality.before", hours=lang.count("hours", len(found.before)), since=since), []))
     if found.missing:
         missing = lang.count("hours", len(found.missing))
         said.append((lang("quality.missing", missing=missing, hours=hours), [_days_of(found.missing, facts, lang)]))
@@ -186,8 +190,8 @@ def _quality(facts: Facts, lang: Language) -> list[tuple[str, list[str]]]:
         unfinished = lang.count("hours", len(found.unfinished))
         words = lang("quality.unfinished", unfinished=unfinished, hours=hours)
         said.append((words, [_days_of(found.unfinished, facts, lang)]))
-    if not found.missing and not found.unfinished and (found.hours or not found.dropped):
-        said.append((lang("quality.complete", hours=hours), []))
+    if not found.missing and not found.unfinished and (found.hours or not (found.dropped or found.before)):
+        said.append((lang("quality.complete_since" if found.before else "quality.complete", hours=hours), []))
     if found.rejected:
         rows = lang.count("rows", sum(found.rejected.values()))
         why = [f"{lang.reason(reason)}: {lang.number(count)}" for reason, count in found.rejected.items()]

@@ -21,6 +21,7 @@ class Quality:
     Attributes:
         hours: How many hours there are: those that have ended, from the first that is ever loaded.
         missing: Of those, the ones that were never loaded.
+        before: Hours of the period that lie before the first one that is ever loaded.
         unfinished: Of those, the ones that were last read before they had ended: what came after that isn't there.
         rejected: Rows of telemetry that are set aside and in no report, by reason; of a patient, those of the chips
             that the CRM names for the patient in the hour, or last named before it for anybody.
@@ -34,6 +35,7 @@ class Quality:
     rejected: Mapping[str, int] = field(default_factory=dict)
     assumed: int = 0
     unfinished: Sequence[datetime] = ()
+    before: Sequence[datetime] = ()
     dropped: Sequence[date] = ()
 
 

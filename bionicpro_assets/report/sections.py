@@ -39,7 +39,7 @@ class Bin:
 
 def bins(facts: Facts, lang: Language) -> list[Bin]:
     """The places of the horizontal axis: every day of the period, or every week of a long one."""
-    lacking = [*facts.quality.missing, *facts.quality.unfinished]
+    lacking = [*facts.quality.missing, *facts.quality.unfinished, *facts.quality.before]
     missing = {local_day(hour, facts.period.zone) for hour in lacking} | set(facts.quality.dropped)
     days = facts.period.days
     if len(days) <= MOST_DAYS_BY_DAY:

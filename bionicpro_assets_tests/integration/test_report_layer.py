@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -290,7 +291,13 @@ def test_what_is_missing_or_uncertain_is_said(platform, reporting, command, tmp_
     assert "the CRM doesn't know the chip" not in dora
     # Loaded long after: the CRM names the wearers of now.
     assert "Taken for granted: of 1 row the CRM did not name the wearer" in dora
-    assert "All 73 hours of the period that have ended were loaded." in dora
+    settings = Settings.load()
+    midnight = datetime.combine(
+        reporting.first - timedelta(days=1), datetime.min.time(), ZoneInfo(settings.report_timezone)
+    )
+    before = (settings.partitions_start - midnight) // HOUR
+    assert f"Not loaded here: {before} hours of the period, those before" in dora
+    assert "All 73 hours from then on that have ended were loaded." in dora
     monkeypatch.setenv("BIONICPRO_PARTITIONS_START", f"{reporting.hours[0] - 5 * HOUR:%Y-%m-%dT%H:%M}")
     boris = said("--user", "boris")
     assert "No telemetry was set aside." in boris
