@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from bionicpro_assets.alerts.setup import channels_of
+from bionicpro_assets.alerts.text import counted
 from bionicpro_assets.cli.console import console
 from bionicpro_assets.databases import clickhouse_of, crm_of, telemetry_of
 from bionicpro_assets.doctor.finding import Finding, looked_at
@@ -44,9 +45,9 @@ def run_doctor(now: datetime, *, as_json: bool) -> None:
             console.print(line)
     count = Counter(finding.state for finding in findings)
     if count["problem"]:
-        raise AnswerError(f"{count['problem']} problems, {count['warning']} warnings.")
+        raise AnswerError(f"{counted(count['problem'], 'problem')}, {counted(count['warning'], 'warning')}.")
     if not as_json:
-        console.print(f"No problem; {count['warning']} warnings." if count["warning"] else "All is well.")
+        console.print(f"No problem; {counted(count['warning'], 'warning')}." if count["warning"] else "All is well.")
 
 
 def findings_of(now: datetime) -> Iterator[Finding]:

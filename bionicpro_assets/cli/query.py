@@ -5,6 +5,7 @@ import math
 import re
 from typing import Any
 
+from bionicpro_assets.alerts.text import counted
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.errors import ClickHouseError
@@ -27,7 +28,7 @@ def run_query(statement: str, *, as_json: bool) -> None:
             print(json.dumps(found, default=str, ensure_ascii=False, allow_nan=False))  # noqa: T201
         return
     table("", columns, rows)
-    console.print(f"{len(rows)} rows", style="dim")
+    console.print(counted(len(rows), "row"), style="dim")
 
 
 def ask(clickhouse: ClickHouse, statement: str, settings: Settings) -> tuple[list[str], Any]:

@@ -98,7 +98,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
         Claim(
             TELEMETRY,
             "no_stamp_from_the_future",
-            "No row says that it will change later than now.",
+            "No row's time of last change is later than now.",
             "WARN",
             screen="telemetry_values",
         ),

@@ -263,6 +263,7 @@ def test_query_shows_rows_and_writes_nothing(configured):
     shown = bionicpro("query", question).output
     assert "anna" in shown
     assert "2 rows" in shown
+    assert bionicpro("query", "SELECT 7 AS a").output.splitlines()[-1].strip() == "1 row"
     for statement in ("DROP TABLE storage.publications", "INSERT INTO storage.publications (table_name) VALUES ('x')"):
         refused = bionicpro("query", statement)
         assert refused.exit_code == 2

@@ -227,7 +227,7 @@ def test_the_command(settings, sources, monkeypatch, capsys):
     from bionicpro_assets.cli.doctor import run_doctor
 
     monkeypatch.setenv("BIONICPRO_CRM_DB_URL", "postgresql://etl:s3cret@127.0.0.1:1/crm_db")
-    with pytest.raises(PlatformError, match=r"^1 problems, \d warnings\.$"):
+    with pytest.raises(PlatformError, match=r"^1 problem, (1 warning|[02-9] warnings)\.$"):
         run_doctor(datetime.now(UTC), as_json=True)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"settings", "crm_db", "telemetry_db", "clickhouse", "dagster", "alerts"} == {f["subject"] for f in lines}
@@ -243,7 +243,7 @@ def test_what_dagster_keeps_may_be_away_and_the_rest_is_looked_at(settings, tmp_
     from bionicpro_assets.cli.doctor import run_doctor
 
     storage_away(tmp_path / "dagster", monkeypatch)
-    with pytest.raises(PlatformError, match="1 problem"):
+    with pytest.raises(PlatformError, match="^1 problem, "):
         run_doctor(datetime.now(UTC), as_json=True)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (problem,) = [f for f in lines if f["state"] == "problem"]
