@@ -30,9 +30,11 @@ def dagster_home(settings: Settings) -> Path:
     """`DAGSTER_HOME` if it is set, else a folder under `BIONICPRO_HOME` with the embedded profile in it.
 
     Raises:
-        PlatformError: That folder can't be written.
+        PlatformError: That folder isn't there, or can't be written.
     """
     if home := os.environ.get("DAGSTER_HOME"):
+        if not Path(home).is_dir():
+            raise PlatformError(f"{home} is no folder. It is in DAGSTER_HOME.")
         return Path(home)
     folder = settings.home.resolve() / "dagster"
     profile = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
@@ -52,7 +54,9 @@ def dagster_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """
     home = dagster_home(settings)
     try:
-        with dg.DagsterInstance.from_config(str(home)) as instance:
+        with writing(home, "DAGSTER_HOME"):
+            made = dg.DagsterInstance.from_config(str(home))
+        with made as instance:
             yield instance
     except Exception as error:
         reason = _storage_error(error)

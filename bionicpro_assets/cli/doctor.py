@@ -20,6 +20,7 @@ from bionicpro_assets.doctor.orchestration import SUBJECT as DAGSTER
 from bionicpro_assets.doctor.orchestration import examine_dagster
 from bionicpro_assets.doctor.sources import examine_crm, examine_telemetry
 from bionicpro_assets.errors import AnswerError, SettingsError
+from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
@@ -60,9 +61,7 @@ def findings_of(now: datetime) -> Iterator[Finding]:
     yield Finding("settings", "ok", "All settings are valid.")
     crm = crm_of(settings)
     telemetry = telemetry_of(settings)
-    with sources_running(settings):
-        yield from looked_at(crm.name, lambda: examine_crm(crm, settings))
-        yield from looked_at(telemetry.name, lambda: examine_telemetry(telemetry, settings))
+    yield from looked_at(crm.name, lambda: _of_sources(crm, telemetry, settings))
     with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
         yield from looked_at(CLICKHOUSE, lambda: examine_clickhouse(clickhouse, settings, now))
     yield from looked_at(DAGSTER, lambda: _of_dagster(settings, now))
@@ -72,6 +71,12 @@ def findings_of(now: datetime) -> Iterator[Finding]:
         if names
         else Finding("alerts", "warning", "Nobody is told when something is wrong: docs/alerts.md.")
     )
+
+
+def _of_sources(crm: PostgresSource, telemetry: PostgresSource, settings: Settings) -> Iterator[Finding]:
+    with sources_running(settings):
+        yield from looked_at(crm.name, lambda: examine_crm(crm, settings))
+        yield from looked_at(telemetry.name, lambda: examine_telemetry(telemetry, settings))
 
 
 def _of_dagster(settings: Settings, now: datetime) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.folders import writing
 
 CODE_LOCATION = "bionicpro_assets"
 START_SECONDS = 90.0
@@ -73,7 +74,9 @@ class Starter:
     def service(self, script: str, arguments: Sequence[str], name: str | None = None) -> Iterator[Service]:
         """A console script of this environment, for as long as this lasts."""
         log = self.home / f"{name or script}.log"
-        with log.open("wb") as output:
+        with writing(log):
+            output = log.open("wb")
+        with output:
             process = subprocess.Popen(  # noqa: S603 - our own environment's script and our own arguments
                 [str(Path(sys.executable).parent / script), *arguments],
                 # Dagster loads a .env from the working directory into the environment, over the settings given here:

@@ -178,6 +178,17 @@ def test_a_folder_that_cant_be_written_is_named(configured, monkeypatch, command
     assert "/dev/null/x/dagster can't be written: Not a directory. It is in BIONICPRO_HOME." in result.output
 
 
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [("/dev/null", "/dev/null is no folder. It is in DAGSTER_HOME."), ("/proc/1", "/proc/1 can't be written: ")],
+)
+def test_dagsters_own_folder_is_named(configured, monkeypatch, folder, said):
+    monkeypatch.setenv("DAGSTER_HOME", folder)
+    result = bionicpro("status")
+    assert result.exit_code == 2
+    assert said in result.output
+
+
 def test_the_demo_names_a_folder_that_cant_be_written(clean_environment, tmp_path):
     result = bionicpro("demo", "--home", "/dev/null/x")
     assert result.exit_code == 2

@@ -249,3 +249,16 @@ def test_what_dagster_keeps_may_be_away_and_the_rest_is_looked_at(settings, tmp_
     (problem,) = [f for f in lines if f["state"] == "problem"]
     assert (problem["subject"], problem["says"].partition(":")[0]) == ("dagster", "Dagster's storage can't be used")
     assert {"crm_db", "telemetry_db", "clickhouse", "alerts"} <= {f["subject"] for f in lines}
+
+
+def test_the_rest_is_looked_at_where_the_embedded_postgres_cant_start(settings, monkeypatch, capsys):
+    from bionicpro_assets.cli.doctor import run_doctor
+
+    monkeypatch.setenv("BIONICPRO_EMBEDDED_POSTGRES", "true")
+    monkeypatch.setenv("BIONICPRO_HOME", "/dev/null/x")
+    with pytest.raises(PlatformError, match="^2 problems, "):
+        run_doctor(datetime.now(UTC), as_json=True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [f["subject"] for f in lines if f["state"] == "problem"] == ["crm_db", "dagster"]
+    assert all("can't be written: Not a directory" in f["says"] for f in lines if f["state"] == "problem")
+    assert {"clickhouse", "alerts"} <= {f["subject"] for f in lines}
