@@ -68,7 +68,7 @@ class Cursor:
 
     Attributes:
         settled_at: What changed before this is known, by the telemetry database's clock.
-        settled_raw: Raw rows up to this number are known.
+        settled_raw: Raw rows up to this number are known; None if they aren't counted.
         looks: Looks since then, oldest first.
         changed: Hours whose roll-up isn't what was last loaded.
         raw: Hours with raw rows that may not be rolled up yet.
@@ -157,7 +157,10 @@ class Cursor:
             too_many = self.settled_raw is not None and self.looks[-1].newest_raw - self.settled_raw > MOST_ROWS
             if not ended and look.at > now - LONGEST_TRANSACTION and not too_many:
                 break
-            self.settled_at, self.settled_raw = look.at, look.newest_raw
+            self.settled_at = look.at
+            # Without one, raw rows aren't counted: the roll-up is external.
+            if self.settled_raw is not None:
+                self.settled_raw = look.newest_raw
             self.looks.pop(0)
 
 

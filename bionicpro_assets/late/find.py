@@ -114,6 +114,9 @@ class Finder:
     def _look_at_raw(self, snapshot: Snapshot, cursor: Cursor) -> tuple[int, dict[datetime, int]]:
         """Raw rows since the last look; and those behind it, from transactions that were open then."""
         if self.settings.rollup == "external":
+            # What the platform was yet to roll up is somebody else's to; that shows by the rows of the roll-up.
+            cursor.raw.clear()
+            cursor.settled_raw = None
             return 0, {}
         # The roll-up was external until now: begin here.
         settled = raw_before(snapshot, cursor.settled_at) if cursor.settled_raw is None else cursor.settled_raw

@@ -412,6 +412,32 @@ def test_the_sensor_never_wakes_itself(rolled_up, sources):
         assert rolled_up.tick().skip_message == "No hour is late."
 
 
+def test_the_roll_up_becomes_somebody_elses_and_then_the_platforms_again(rolled_up, sources, monkeypatch):
+    for hour in (ago(hours=9), ago(hours=7)):
+        sources.in_telemetry(RAW, ("C1", hour, 60))
+    rolled_up.platform.load(ago(hours=9), OPEN)
+    rolled_up.tick()
+    sources.in_telemetry(RAW, ("C2", ago(hours=9), 60))
+    assert asked(rolled_up.tick().run_requests) == [[ago(hours=9)]]
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
+    assert rolled_up.tick().skip_message == "No hour is late.", "whoever rolls it up moves updated_at"
+    sources.add_hour("C2", ago(hours=9))
+    assert asked(rolled_up.tick().run_requests) == [[ago(hours=9)]]
+    assert rolled_up.settle() == 1
+    assert_mart(rolled_up, ago(hours=9))
+    # Looks of this time are settled.
+    cursor = json.loads(rolled_up.cursor)
+    for look in cursor["looks"]:
+        look[0] = (datetime.fromisoformat(look[0]) - timedelta(hours=2)).isoformat()
+    rolled_up.cursor = json.dumps(cursor)
+    sources.in_telemetry("UPDATE telemetry.raw_telemetry SET created_at = created_at - interval '9 hours'")
+    rolled_up.tick()
+    monkeypatch.setenv("BIONICPRO_ROLLUP", "platform")
+    assert rolled_up.tick().skip_message == "No hour is late.", "raw rows of before aren't new"
+    sources.in_telemetry(RAW, ("C2", ago(hours=7), 60))
+    assert asked(rolled_up.tick().run_requests) == [[ago(hours=7)]]
+
+
 def test_an_hour_that_left_the_window_while_its_refresh_failed_is_late(rolled_up, sources):
     """Raw rows that nobody rolled up leave no other trace."""
     for hour in hour_range(ago(hours=6), OPEN):

@@ -57,6 +57,13 @@ def test_a_look_is_settled_when_it_is_old_and_every_transaction_of_then_has_ende
     assert settled(LONGEST_TRANSACTION, 50, 49), "a session that was forgotten for a day"
 
 
+def test_raw_rows_that_arent_counted_are_none_and_not_up_to_number_0():
+    """Where the roll-up is external; should it be the platform's later on, it isn't to count them all."""
+    cursor = Cursor(AT - timedelta(days=9), None, [Look(AT - timedelta(hours=1), 50, 0, {})])
+    cursor.settle(AT, 50)
+    assert (cursor.settled_raw, cursor.looks) == (None, [])
+
+
 def test_looks_are_settled_in_order():
     looks = [Look(AT - 30 * MINUTE, 50, 7, {}), Look(AT - 20 * MINUTE, 60, 8, {}), Look(AT - 15 * MINUTE, 55, 9, {})]
     cursor = Cursor(AT - timedelta(days=1), 1, list(looks))
