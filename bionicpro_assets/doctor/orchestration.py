@@ -1,10 +1,15 @@
-"""Examining Dagster: the daemon, the schedule, the queue, the last runs."""
+"""Examining Dagster: the daemon, the schedules and sensors, the queue, the last runs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+# Not marked as public; nor is there a public way to a tick and its error. test_doctor notices when it moves.
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
+
+from bionicpro_assets.alerts.setup import secrets_in
+from bionicpro_assets.alerts.text import redacted
 from bionicpro_assets.defs import keys
 from bionicpro_assets.doctor.finding import Finding, State
 from bionicpro_assets.settings import Settings
@@ -12,12 +17,25 @@ from bionicpro_assets.settings import Settings
 SUBJECT = "dagster"
 QUEUED_LONG = timedelta(minutes=30)
 START = "Start it: bionicpro up, or dagster-daemon run"
+TICKING = {
+    keys.SCHEDULE,
+    keys.LATE_SENSOR,
+    keys.OPERATOR_SENSOR,
+    keys.OBSERVE_SCHEDULE,
+    keys.SWEEP_SCHEDULE,
+    keys.DAILY_SCHEDULE,
+    keys.ALERTS_SENSOR,
+}
+TICKED = [TickStatus.SUCCESS, TickStatus.SKIPPED, TickStatus.FAILURE]
 
 
 def examine_dagster(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> Iterator[Finding]:
     """Whether something will load the next hours, and how the last load went."""
     yield _daemon(instance)
-    yield from _switched_off(instance)
+    # Not marked as public. A state is stored once somebody, or a first evaluation, has touched the switch.
+    states = [s for s in instance.all_instigator_state() if s.instigator_name in TICKING]
+    yield from _switched_off(states)
+    yield from _ticks(instance, settings, states, now)
     yield _queue(instance, now)
     yield _last_load(instance, settings, now)
 
@@ -36,14 +54,48 @@ def _daemon(instance: dg.DagsterInstance) -> Finding:
     return Finding(SUBJECT, "ok", "Dagster's daemon runs.")
 
 
-def _switched_off(instance: dg.DagsterInstance) -> Iterator[Finding]:
-    # Not marked as public. A state is stored once somebody, or a first evaluation, has touched the switch.
-    states = {s.instigator_name: s.status.value for s in instance.all_instigator_state()}
-    off = [n for n in (keys.SCHEDULE, keys.LATE_SENSOR, keys.ALERTS_SENSOR) if states.get(n) == "STOPPED"]
+def _switched_off(states: Sequence[InstigatorState]) -> Iterator[Finding]:
+    found = {s.instigator_name: s.status.value for s in states}
+    off = [n for n in (keys.SCHEDULE, keys.LATE_SENSOR, keys.ALERTS_SENSOR) if found.get(n) == "STOPPED"]
     for name in off:
         yield Finding(SUBJECT, "warning", f"{name} is switched off: in the UI, under Automation.")
     if not off:
         yield Finding(SUBJECT, "ok", "The schedule and the sensors aren't switched off.")
+
+
+def _ticks(
+    instance: dg.DagsterInstance, settings: Settings, states: Sequence[InstigatorState], now: datetime
+) -> Iterator[Finding]:
+    """Schedules and sensors whose last tick failed: it is no run, and so tells nobody by itself."""
+    failing = False
+    for state in sorted(states, key=lambda state: state.instigator_name):
+        if state.status.value == "STOPPED":
+            continue
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=2, statuses=TICKED)
+        if not ticks or ticks[0].status != TickStatus.FAILURE:
+            continue
+        failing = True
+        ago = (now - datetime.fromtimestamp(ticks[0].timestamp, UTC)) / timedelta(minutes=1)
+        says = f"The last tick of {state.instigator_name}, {ago:.0f} min ago, failed"
+        why = _why(ticks[0], secrets_in(settings))
+        if {tick.status for tick in ticks[1:]} == {TickStatus.FAILURE}:
+            yield Finding(SUBJECT, "problem", f"{says}, and so did the one before: {why}")
+        else:
+            # It may have met a source that was away for a moment.
+            yield Finding(SUBJECT, "warning", f"{says}: {why}")
+    if states and not failing:
+        yield Finding(SUBJECT, "ok", "The last tick of each schedule and sensor went well.")
+
+
+def _why(tick: InstigatorTick, secrets: Collection[str]) -> str:
+    error = tick.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is not None and error.cls_name == dg.Failure.__name__:
+        # What ours say of themselves; Dagster puts the name of the class before it.
+        return redacted(error.message.partition(": ")[2], secrets)
+    # The text of any other exception may quote the row it choked on: a patient's name, an address.
+    return f"{error.cls_name if error else 'an error'}; the UI has its text, under Automation."
 
 
 def _queue(instance: dg.DagsterInstance, now: datetime) -> Finding:

@@ -1,10 +1,12 @@
 """What `bionicpro doctor` finds, and what it says of it."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.errors import SensorExecutionError, user_code_error_boundary
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
     RemoteInstigatorOrigin,
@@ -16,9 +18,13 @@ from dagster._core.scheduler.instigation import (
     InstigatorStatus,
     InstigatorType,
     ScheduleInstigatorData,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
+from dagster._utils.error import serializable_error_info_from_exc_info
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.doctor import mart
@@ -213,6 +219,78 @@ def test_the_orchestration(settings, platform, sources, tmp_path):
         instance.add_run(dg.DagsterRun(keys.JOB, status=dg.DagsterRunStatus.QUEUED, remote_job_origin=job))
         later = wrong(examine_dagster(instance, settings, datetime.now(UTC) + timedelta(minutes=31)))
         assert any("1 runs wait, the oldest for 31 min" in said for said in later)
+
+
+def why_it_failed(error: Exception):
+    """As the daemon keeps it."""
+    try:
+        with user_code_error_boundary(SensorExecutionError, lambda: "Error occurred during the execution of a sensor"):
+            raise error
+    except SensorExecutionError:
+        return serializable_error_info_from_exc_info(sys.exc_info())
+
+
+def test_schedules_and_sensors_whose_ticks_fail(settings, tmp_path):
+    """A failed tick is no run: nothing else tells of it."""
+    now = datetime.now(UTC)
+    kinds = {
+        keys.SCHEDULE: InstigatorType.SCHEDULE,
+        keys.LATE_SENSOR: InstigatorType.SENSOR,
+        "others": InstigatorType.SENSOR,
+    }
+    states = {
+        name: InstigatorState(
+            origin_of(name),
+            kind,
+            InstigatorStatus.DECLARED_IN_CODE,
+            ScheduleInstigatorData("*/15 * * * *") if kind == InstigatorType.SCHEDULE else SensorInstigatorData(),
+        )
+        for name, kind in kinds.items()
+    }
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        for state in states.values():
+            instance.add_instigator_state(state)
+
+        def tick(name, status, minutes_ago, error=None):
+            at = (now - timedelta(minutes=minutes_ago)).timestamp()
+            state = states[name]
+            data = TickData(
+                state.instigator_origin_id, name, kinds[name], status, at, error=error, selector_id=state.selector_id
+            )
+            instance.create_tick(data)
+
+        def said():
+            found = [f for f in examine_dagster(instance, settings, now) if "tick" in f.says]
+            return [f"{f.state}: {f.says}" for f in found]
+
+        well = ["ok: The last tick of each schedule and sensor went well."]
+        assert said() == well, "none yet"
+        tick(keys.LATE_SENSOR, TickStatus.SKIPPED, 20)
+        tick("others", TickStatus.FAILURE, 20, why_it_failed(ValueError()))
+        assert said() == well
+        gone = dg.Failure(
+            f"telemetry_db can't be read as {settings.secret('BIONICPRO_CRM_DB_URL')}: permission denied."
+        )
+        tick(keys.LATE_SENSOR, TickStatus.FAILURE, 15, why_it_failed(gone))
+        tick(keys.LATE_SENSOR, TickStatus.STARTED, 0)
+        failed = f"The last tick of {keys.LATE_SENSOR}, 15 min ago, failed"
+        assert said() == [f"warning: {failed}: telemetry_db can't be read as …: permission denied."]
+        tick(keys.LATE_SENSOR, TickStatus.FAILURE, 10, why_it_failed(gone))
+        tick(keys.SCHEDULE, TickStatus.FAILURE, 4, why_it_failed(ValueError("Анна Иванова")))
+        late, schedule = said()
+        assert late.startswith(
+            f"problem: The last tick of {keys.LATE_SENSOR}, 10 min ago, failed, and so did the one before: "
+        )
+        assert schedule == (
+            f"warning: The last tick of {keys.SCHEDULE}, 4 min ago, failed: ValueError; the UI has its text, under Automation."
+        )
+        tick(keys.LATE_SENSOR, TickStatus.SKIPPED, 5)
+        tick(keys.SCHEDULE, TickStatus.FAILURE, 2, why_it_failed(ValueError()))
+        assert said() == [
+            f"problem: The last tick of {keys.SCHEDULE}, 2 min ago, failed, and so did the one before: ValueError; the UI has its text, under Automation."
+        ]
+        instance.update_instigator_state(states[keys.SCHEDULE].with_status(InstigatorStatus.STOPPED))
+        assert said() == well, "it is switched off, and that is said"
 
 
 def origin_of(name: str) -> RemoteInstigatorOrigin:
