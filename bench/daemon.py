@@ -1,11 +1,10 @@
 """What the daemon adds: a tick of the schedule until its run is done, idling, and a backfill as the UI launches it.
 
-    python -W ignore -m bench.daemon [--prostheses 100] [--hours 8688] [--ticks 2]
+    python -W ignore -m bench.daemon [--prostheses 100] [--hours 8688] [--ticks 1]
 
-Runs `bionicpro up` on databases of its own. Waits for quarters of an hour, one more than `--ticks`: in the first one's
-run the hours are loaded for the first time. Then it launches one backfill of all hours, as the UI's button does, with
-the schedule off, and waits until Dagster says that it is done. Times are those that Dagster recorded; processor time is
-of all the processes that were started, without PostgreSQL's.
+Runs `bionicpro up` on databases of its own, after a first load, and waits for quarters of an hour. Then it launches one
+backfill of all hours, as the UI's button does, with the schedule off, and waits until Dagster says that it is done.
+Times are those that Dagster recorded; processor time is of all the processes that were started, without PostgreSQL's.
 """
 
 import argparse
@@ -47,8 +46,14 @@ SERVICES = {
     "dagster-webserver": "the webserver",
 }
 AT_WORK = ("REQUESTED", "CANCELING")
+BIONICPRO = str(Path(sys.executable).parent / "bionicpro")
 QUARTER_SECONDS = 15 * 60
 IDLE_SECONDS = 120
+
+
+def environment() -> dict[str, str]:
+    """This process's, without settings."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("BIONICPRO_", "DAGSTER_"))}
 
 
 def main() -> None:
@@ -56,7 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prostheses", type=int, default=100)
     parser.add_argument("--hours", type=int, default=8688)
-    parser.add_argument("--ticks", type=int, default=2)
+    parser.add_argument("--ticks", type=int, default=1)
     arguments = parser.parse_args()
     hours = window(arguments.hours)
     with work_folder() as folder, databases(folder) as sources:
@@ -76,6 +81,8 @@ def main() -> None:
             # What is missing is left for the backfill.
             "BIONICPRO_MAX_CATCHUP_HOURS=0\n"
         )
+        for command in (["init", "clickhouse"], ["materialize"]):
+            subprocess.run([BIONICPRO, *command], cwd=folder, env=environment(), check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         with running(folder) as platform:
             print(f"`bionicpro up` until the UI answers: {platform.started_in:.1f} s", flush=True)  # noqa: T201
             print(as_table(*ticks(platform, arguments.ticks)), flush=True)  # noqa: T201
@@ -127,11 +134,10 @@ class Platform:
 def running(folder: Path) -> Iterator[Platform]:
     """`bionicpro up` in the folder, until Ctrl-C."""
     port, began = free_port(), time.monotonic()
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("BIONICPRO_", "DAGSTER_"))}
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [str(Path(sys.executable).parent / "bionicpro"), "up", "--port", str(port)],
-            cwd=folder, env=clean, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            [BIONICPRO, "up", "--port", str(port)],
+            cwd=folder, env=environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         while f"http://127.0.0.1:{port}" not in (folder / "up.log").read_text():
@@ -147,7 +153,7 @@ def running(folder: Path) -> Iterator[Platform]:
 def ticks(platform: Platform, count: int) -> tuple[list[dict[str, float]], list[float]]:
     """Seconds between the instants of each tick; processor seconds of the quarters of an hour that end with its run."""
     steps, spent = [], []
-    for _ in range(count + 1):
+    for _ in range(count):
         before, due = sum(platform.processor().values()), (time.time() // QUARTER_SECONDS + 1) * QUARTER_SECONDS
         time.sleep(due - time.time())
         tick = _until(120, partial(_tick, platform, due))
@@ -158,7 +164,7 @@ def ticks(platform: Platform, count: int) -> tuple[list[dict[str, float]], list[
         # The process of the run ends a little later than the run.
         time.sleep(5)
         spent.append(sum(platform.processor().values()) - before)
-    return steps[1:], spent[1:]
+    return steps, spent
 
 
 def idle(platform: Platform) -> tuple[dict[str, float], float]:
