@@ -146,14 +146,18 @@ class Finder:
         return states
 
     def _look_at_states(self, read_at: datetime, states: Mapping[datetime, str], cursor: Cursor) -> None:
-        """Remember the hours whose state isn't the one that reports show."""
+        """Remember the hours whose state isn't the one that reports show, or was read before the hour had ended.
+
+        The source may say the same of those now; but until it is asked, nobody can tell that nothing came after.
+        """
         extracts = last_loaded(self.instance, keys.TELEMETRY_EXTRACT, states)
         marts = last_loaded(self.instance, keys.MART, states)
         for hour, state in states.items():
             extract, mart = extracts.get(hour), marts.get(hour)
             as_loaded = extract is not None and extract.metadata.get(SOURCE_STATE) == state
             shown = read_since(mart, extract.instant(SOURCE_READ_AT) if extract else None)
-            if as_loaded and shown:
+            ended = hour + HOUR <= read_at
+            if as_loaded and shown and (not ended or read_since(mart, hour + HOUR)):
                 cursor.changed.pop(hour, None)
             elif hour not in cursor.changed or cursor.changed[hour].state != state:
                 cursor.changed[hour] = Found(read_at, state)

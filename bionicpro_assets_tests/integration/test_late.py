@@ -340,6 +340,31 @@ def test_corrected_deleted_and_added_rows_of_old_hours(daemon, sources, monkeypa
     assert_mart(daemon, ago(days=30))
 
 
+def test_an_hour_that_was_last_read_while_it_was_open_is_read_once_more(daemon, sources, monkeypatch):
+    """The platform was down since: even if nothing came after that read, nobody can tell so without another one."""
+    monkeypatch.setenv("BIONICPRO_MAX_CATCHUP_HOURS", "12")
+    hours = hour_range(ago(hours=12), OPEN)
+    for hour in hours:
+        sources.add_hour("C1", hour)
+    original = PostgresSource.snapshot
+    open_then = ago(hours=9)
+
+    @contextmanager
+    def half_past(self, of=None):
+        with original(self, of) as snapshot:
+            yield replace(snapshot, read_at=open_then + timedelta(minutes=30))
+
+    with monkeypatch.context() as then:
+        then.setattr(PostgresSource, "snapshot", half_past)
+        daemon.platform.load(ago(hours=12), open_then)
+    daemon.platform.load(ago(hours=8), OPEN)
+    assert asked(daemon.tick().run_requests) == [[open_then]]
+    assert daemon.settle() == 1
+    daemon.half_an_hour_goes_by()
+    assert daemon.tick().skip_message == "No hour is late."
+    assert_mart(daemon, ago(hours=12))
+
+
 def test_a_row_stamped_before_the_load_and_committed_after_it(daemon, sources):
     """By instants alone it would count as loaded."""
     import psycopg2
