@@ -22,9 +22,7 @@ from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets_tests.integration.conftest import configure, fresh_sources
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.sources import Sources
-from bionicpro_assets_tests.integration.test_publish import put
 from bionicpro_assets_tests.quality.corruptions import BLOCKED, LONG, SENT, short_name
-from bionicpro_assets_tests.quality.histories import settings
 
 # The tests of this file are over sooner.
 LONG_ENOUGH = timedelta(minutes=3)
@@ -293,23 +291,3 @@ def test_rows_that_change_between_write_and_commit_are_not_published(fleet, hour
     fleet.load(hours[0], hours[-1])
     assert latest(fleet)[("mart.numbers_as_measured", partition_key(hours[1]))]
     assert fleet.mart() == sources.expected_mart(hours[0], hours[-1])
-
-
-@pytest.mark.parametrize("days", [0, 8, 100])
-def test_an_hour_is_compared_with_what_it_last_was_however_long_ago(clickhouse, days):
-    """An hour of last month that is loaded again has no publication of the last days."""
-    hour = floor_hour(datetime.now(UTC)) - timedelta(days=200)
-    (claim,) = (c for c in claims(settings("UTC")) if c.name == "hour_not_shrunk")
-
-    def found(rows: int) -> bool:
-        put(clickhouse, {hour: list(range(rows))}, read_at=datetime.now(UTC))
-        (verdict,) = evaluate(clickhouse, [claim], [hour])
-        return verdict.passed
-
-    assert found(30)
-    clickhouse.command(
-        f"ALTER TABLE storage.publications UPDATE committed_at = committed_at - INTERVAL {days} DAY WHERE 1 "
-        "SETTINGS mutations_sync = 2"
-    )
-    assert found(20)
-    assert not found(10)

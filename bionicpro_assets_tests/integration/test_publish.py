@@ -16,7 +16,10 @@ from bionicpro_assets.hours import describe, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.publish import RETENTION, first_kept, publish
 from bionicpro_assets.load.table import JOURNAL, HourlyTable
+from bionicpro_assets.quality.claims import claims
+from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets_tests.quality.histories import settings
 
 NAME = "staging.hourly_telemetry"
 MART = "reports.user_prosthesis_stats"
@@ -539,3 +542,23 @@ def test_an_hour_that_was_altered_behind_the_journals_back_is_written_again(clic
     assert HourlyTable.of(clickhouse, NAME).current(clickhouse, A, B)[A].number == second.number != first.number
     _, ((errors,),) = clickhouse.rows(f"SELECT max(error_count) FROM {NAME}")
     assert errors == 50
+
+
+@pytest.mark.parametrize("days", [0, 8, 100])
+def test_an_hour_is_compared_with_what_it_last_was_however_long_ago(clickhouse, days):
+    """An hour of last month that is loaded again has no publication of the last days."""
+    hour = floor_hour(datetime.now(UTC)) - timedelta(days=200)
+    (claim,) = (c for c in claims(settings("UTC")) if c.name == "hour_not_shrunk")
+
+    def found(rows: int) -> bool:
+        put(clickhouse, {hour: list(range(rows))}, read_at=datetime.now(UTC))
+        (verdict,) = evaluate(clickhouse, [claim], [hour])
+        return verdict.passed
+
+    assert found(30)
+    clickhouse.command(
+        f"ALTER TABLE storage.publications UPDATE committed_at = committed_at - INTERVAL {days} DAY WHERE 1 "
+        "SETTINGS mutations_sync = 2"
+    )
+    assert found(20)
+    assert not found(10)
