@@ -8,7 +8,6 @@ from datetime import date, timedelta
 
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.sqlfiles import sql
 
 MART = "reports.user_prosthesis_stats"
 KEY = ("report_date", "report_hour", "chip_id")
@@ -199,8 +198,7 @@ def day_query(other: str, columns: dict[str, str]) -> str:
 
 def _columns(clickhouse: ClickHouse, table: str) -> dict[str, str]:
     database, _, name = table.partition(".")
-    _, rows = clickhouse.rows(sql("clickhouse/queries/columns.sql"), {"database": database, "table": name})
-    return {column: kind for column, kind, _ in rows}
+    return {column: kind for column, kind, _ in clickhouse.schema_of(database, name).columns}
 
 
 def _differ(ours: str, theirs: str, kind: str) -> str:

@@ -48,7 +48,7 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
             **source_resources(),
             **clickhouse,
             keys.CLICKHOUSE_IO_MANAGER: ClickHouseIOManager(
-                clickhouse=clickhouse[keys.CLICKHOUSE], batch_size=settings.batch_size, chunk_rows=settings.chunk_rows
+                clickhouse=clickhouse[keys.CLICKHOUSE], batch_size=settings.batch_size
             ),
         },
         # In process: all steps share one ClickHouse connection, and the embedded engine serves one process.

@@ -83,6 +83,8 @@ def contiguous(hours: Iterable[datetime]) -> tuple[datetime, datetime]:
 def in_parts(hours: Sequence[datetime], rows: Mapping[datetime, int], most_rows: int) -> list[list[datetime]]:
     """The hours, in order, in as few parts as have at most so many rows each; an hour is never divided.
 
+    The hours of a part follow one another.
+
     Args:
         hours: UTC hours.
         rows: How many rows each has; what isn't here has none.
@@ -91,7 +93,7 @@ def in_parts(hours: Sequence[datetime], rows: Mapping[datetime, int], most_rows:
     parts: list[list[datetime]] = []
     room = 0
     for hour in sorted(hours):
-        if not parts or rows.get(hour, 0) > room:
+        if not parts or rows.get(hour, 0) > room or hour != parts[-1][-1] + HOUR:
             parts.append([])
             room = most_rows
         parts[-1].append(hour)

@@ -10,13 +10,13 @@ from bionicpro_assets.errors import PublicationError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import HOUR
+from bionicpro_assets.load.checksum import STAMP, Checksums, checksums
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.crm_history import extract_crm_hours
-from bionicpro_assets.load.fingerprint import STAMP, fingerprints
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.parity import check_parity
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.source_claims import ROLLED_UP, is_known, raw_verdicts
+from bionicpro_assets.steps.crm import extract_crm_hours
 from bionicpro_assets.transform.join import join_telemetry_with_customers
 
 KEY = ["hour_start", "prosthesis_id", "chip_id"]
@@ -88,8 +88,8 @@ def verify(
     current = table.current(clickhouse, min(hours), max(hours) + HOUR)
     loaded = [hour for hour in hours if hour in current]
     found = table.load(clickhouse, loaded).rows if loaded else expected.clear()
-    wanted, present = fingerprints(expected), fingerprints(found)
-    differing = [hour for hour in hours if wanted.get(hour) != present.get(hour)]
+    wanted, present = checksums(expected, table.summed_columns), checksums(found, table.summed_columns)
+    differing = [hour for hour in hours if _content(wanted.get(hour)) != _content(present.get(hour))]
     there = pl.col("hour_start").is_in(differing)
     roll_up = [v for v in raw_verdicts(telemetry, hours) if v.claim.name == ROLLED_UP] if rolled_up_here else []
     return Verification(
@@ -101,6 +101,10 @@ def verify(
         [*_unlike_published(clickhouse, table, loaded), *(str(v) for v in roll_up if not v.passed and is_known(v))],
         [str(v) for v in roll_up if not is_known(v)],
     )
+
+
+def _content(found: Checksums | None) -> tuple[int, int]:
+    return (found.row_count, found.content) if found else (0, 0)
 
 
 def _unlike_published(clickhouse: ClickHouse, table: HourlyTable, hours: Sequence[datetime]) -> list[str]:

@@ -1,19 +1,23 @@
 """Asset checks: the data-quality claims, evaluated after every load and whenever somebody asks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import clear_failure
-from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
-from bionicpro_assets.defs.verdicts import aside, evaluations, hours_to_tell, is_news, result, spec
+from bionicpro_assets.defs.io_manager import ClickHouseIOManager
+from bionicpro_assets.defs.resources import PostgresResource
+from bionicpro_assets.defs.verdicts import aside, carried_over, evaluations, hours_to_tell, is_news, result, spec
+from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import hour_range, parse_hour, refresh_window
-from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY, Claim, claims
 from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.quality.source_claims import (
+    VIEWS,
     crm_contract,
     crm_dates,
     dates_verdict,
@@ -23,7 +27,7 @@ from bionicpro_assets.quality.source_claims import (
     view_verdict,
 )
 from bionicpro_assets.quality.stored import published_claim, published_verdict
-from bionicpro_assets.quality.verdict import HourVerdict
+from bionicpro_assets.quality.verdict import Found, HourVerdict, Verdict
 from bionicpro_assets.runs import RANGE_END_TAG, RANGE_START_TAG
 from bionicpro_assets.settings import Settings
 
@@ -31,7 +35,68 @@ PARTITION_TAG = "dagster/partition"
 
 Context = dg.AssetCheckExecutionContext
 Hours = Sequence[datetime]
-VerdictsOf = Callable[[Context, ClickHouse, Hours], list[HourVerdict]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a step of checks has to go by.
+
+    Attributes:
+        context: The step's.
+        hours: The hours of the run.
+        settings: The settings.
+    """
+
+    context: Context
+    hours: Hours
+    settings: Settings
+
+    @property
+    def store(self) -> ClickHouseIOManager:
+        """Where the rows are, and what this run has published of them."""
+        store: ClickHouseIOManager = getattr(self.context.op_execution_context.resources, keys.CLICKHOUSE_IO_MANAGER)
+        return store
+
+    def source(self, key: str) -> PostgresSource:
+        """A source database."""
+        resource: PostgresResource = getattr(self.context.op_execution_context.resources, key)
+        return resource.source
+
+    def published(self, table: str) -> Publication | None:
+        """What this run has published of the table, if it is of these hours: nothing is to be looked at again then."""
+        found = self.store.published.get(table)
+        return found if found is not None and sorted(found.entries) == sorted(self.hours) else None
+
+    def unread(self, table: str) -> dict[datetime, int]:
+        """Rows of the hours that this run has confirmed without a look at their rows: nothing has changed."""
+        found = self.published(table)
+        return {hour: found.entries[hour].row_count for hour in found.unread} if found else {}
+
+    def verdicts(self, claims: Sequence[Claim]) -> list[HourVerdict]:
+        """What the claims on rows find: as they were found when the rows were published, else by a look at them now."""
+        known: dict[tuple[str, str], HourVerdict] = {}
+        to_evaluate: dict[tuple[datetime, ...], list[Claim]] = {}
+        for claim in claims:
+            publication, unread = self.published(claim.table), self.unread(claim.table)
+            looked_at = tuple(hour for hour in self.hours if hour not in unread)
+            if publication and claim.name in publication.verdicts:
+                known[claim.table, claim.name] = publication.verdicts[claim.name]
+            elif looked_at or (not claim.hourly and claim.of_now):
+                to_evaluate.setdefault(tuple(self.hours) if claim.of_now else looked_at, []).append(claim)
+        for hours, several in to_evaluate.items():
+            found = evaluate(self.store.client, several, hours, most_rows=self.settings.chunk_rows)
+            known |= {(verdict.claim.table, verdict.claim.name): verdict for verdict in found}
+        return [self.with_unread(known.get((claim.table, claim.name), Verdict(claim, {}))) for claim in claims]
+
+    def with_unread(self, verdict: HourVerdict) -> HourVerdict:
+        """The verdict, and the last evaluation of the hours whose rows weren't looked at."""
+        if verdict.claim.of_now:
+            return verdict
+        unread = {h: rows for h, rows in self.unread(verdict.claim.table).items() if h not in verdict.found}
+        return verdict.joined(Verdict(verdict.claim, carried_over(self.context.instance, verdict.claim, unread)))
+
+
+VerdictsOf = Callable[[Asked], list[HourVerdict]]
 
 
 def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list[dg.AssetChecksDefinition]:
@@ -40,23 +105,30 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
     def about(*tables: str) -> list[Claim]:
         return [claim for claim in claims(settings) if claim.table in tables]
 
-    most = settings.chunk_rows
     crm, telemetry, reports = about(CRM), about(TELEMETRY), about(REJECTED, MART)
 
-    def check_crm(context: Context, clickhouse: ClickHouse, hours: Hours) -> list[HourVerdict]:
-        source = _source(context, keys.CRM_DB).source
-        now = [view_verdict(crm_contract(), source, hours), dates_verdict(source, hours)]
-        return [*now, *evaluate(clickhouse, crm, hours, most_rows=most)]
+    def check_crm(asked: Asked) -> list[HourVerdict]:
+        unread = asked.unread(CRM)
+        dates = Verdict(crm_dates(), {})
+        if len(unread) < len(asked.hours):
+            dates = dates_verdict(asked.source(keys.CRM_DB), [hour for hour in asked.hours if hour not in unread])
+        return [_view(asked, crm_contract(), keys.CRM_DB), asked.with_unread(dates), *asked.verdicts(crm)]
 
-    def check_telemetry(context: Context, clickhouse: ClickHouse, hours: Hours) -> list[HourVerdict]:
-        view = view_verdict(telemetry_contract(), _source(context, keys.TELEMETRY_DB).source, hours)
-        return [view, *evaluate(clickhouse, telemetry, hours, most_rows=most)]
+    def check_telemetry(asked: Asked) -> list[HourVerdict]:
+        return [_view(asked, telemetry_contract(), keys.TELEMETRY_DB), *asked.verdicts(telemetry)]
 
-    def check_reports(_: Context, clickhouse: ClickHouse, hours: Hours) -> list[HourVerdict]:
-        return [published_verdict(clickhouse, hours), *evaluate(clickhouse, reports, hours, most_rows=most)]
+    def check_reports(asked: Asked) -> list[HourVerdict]:
+        publication = asked.published(MART)
+        if publication:
+            # Nothing is published whose parity wasn't found to be right.
+            answered = {h: Found(n, 0, []) for h, n in publication.rows_per_hour.items() if h not in publication.unread}
+            as_published = asked.with_unread(Verdict(published_claim(), answered))
+        else:
+            as_published = published_verdict(asked.store.client, asked.hours)
+        return [as_published, *asked.verdicts(reports)]
 
-    def check_roll_up(context: Context, _: ClickHouse, hours: Hours) -> list[HourVerdict]:
-        return raw_verdicts(_source(context, keys.TELEMETRY_DB).source, hours)
+    def check_roll_up(asked: Asked) -> list[HourVerdict]:
+        return raw_verdicts(asked.source(keys.TELEMETRY_DB), asked.hours)
 
     steps: list[tuple[str, list[Claim], VerdictsOf, list[str]]] = [
         ("check_crm", [crm_contract(), crm_dates(), *crm], check_crm, [keys.CRM_DB]),
@@ -66,6 +138,13 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
     if settings.rollup == "platform":
         steps.append(("check_roll_up", raw_claims(), check_roll_up, [keys.TELEMETRY_DB]))
     return [_check(*step, settings, retry_policy) for step in steps]
+
+
+def _view(asked: Asked, claim: Claim, key: str) -> HourVerdict:
+    """Whether a source's view is as contracted: this run couldn't have published what it read from another one."""
+    if asked.published(claim.table):
+        return Verdict(claim, {max(asked.hours): Found(len(VIEWS[claim.table].columns), 0, [])})
+    return view_verdict(claim, asked.source(key), asked.hours)
 
 
 def _check(
@@ -81,16 +160,15 @@ def _check(
     @dg.multi_asset_check(
         name=name,
         specs=[spec(claim) for claim in about],
-        required_resource_keys={keys.CLICKHOUSE, *sources},
+        required_resource_keys={keys.CLICKHOUSE_IO_MANAGER, *sources},
         can_subset=True,
         retry_policy=retry_policy,
         pool=keys.POOL,
     )
     def check(context: Context) -> Iterator[dg.AssetCheckResult]:
         hours = hours_of_run(context.run.tags, settings)
-        resource: ClickHouseResource = getattr(context.op_execution_context.resources, keys.CLICKHOUSE)
         with clear_failure():
-            verdicts = verdicts_of(context, resource.clickhouse, hours)
+            verdicts = verdicts_of(Asked(context, hours, settings))
         asked = {key.name for key in context.op_execution_context.selected_asset_check_keys}
         verdicts = [verdict for verdict in verdicts if verdict.claim.name in asked]
         now = datetime.now(UTC)
@@ -113,8 +191,3 @@ def hours_of_run(tags: Mapping[str, str], settings: Settings) -> list[datetime]:
     if PARTITION_TAG in tags:
         return [parse_hour(tags[PARTITION_TAG])]
     return refresh_window(datetime.now(UTC), lookback_hours=settings.lookback_hours, start=settings.partitions_start)
-
-
-def _source(context: Context, key: str) -> PostgresResource:
-    resource: PostgresResource = getattr(context.op_execution_context.resources, key)
-    return resource

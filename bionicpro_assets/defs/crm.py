@@ -1,19 +1,17 @@
 """The CRM: its real tables, and their extract."""
 
-from collections.abc import Generator
-
 import dagster as dg
 from pydantic import Field
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import add_per_hour, column_lineage
-from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
+from bionicpro_assets.defs.io_manager import ClickHouseIOManager
+from bionicpro_assets.defs.metadata import column_lineage
+from bionicpro_assets.defs.resources import PostgresResource
 from bionicpro_assets.defs.verdicts import contract_told
-from bionicpro_assets.frames import HourlyFrame, HourlyStream
-from bionicpro_assets.load.crm_history import Memory, crm_parts
+from bionicpro_assets.frames import HourlyLoad
 from bionicpro_assets.quality.source_claims import crm_contract
-from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, STATED
+from bionicpro_assets.steps.crm import crm_load
 
 GROUP = "crm"
 OWNERS = ["team:crm"]
@@ -102,8 +100,8 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: CrmExtractConfig,
         bionicpro_crm_db: dg.ResourceParam[PostgresResource],
-        bionicpro_clickhouse: ClickHouseResource,
-    ) -> HourlyStream:
+        clickhouse_io_manager: dg.ResourceParam[ClickHouseIOManager],
+    ) -> HourlyLoad:
         """Who wore which prosthesis, and which chip it carried, in every hour.
 
         One row per prosthesis and hour. The CRM tells only today's wearer of a chip; so every hour keeps what is known
@@ -116,28 +114,15 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
 
         Stands for the Airflow task `extract_crm_data`.
         """
-
-        def parts() -> Generator[HourlyFrame]:
-            counts = dict.fromkeys((ASSUMED, STATED, ENDED, CONTESTED), 0)
-            for frame in crm_parts(
+        with clear_failure():
+            load = crm_load(
                 bionicpro_crm_db.source,
-                bionicpro_clickhouse.clickhouse,
-                hours,
-                chunk_rows,
+                clickhouse_io_manager.client,
+                hours_of(context),
+                chunk_rows=chunk_rows,
                 as_of_now=config.wearers_as_of_now,
                 chips=config.chips,
-                memory=memory,
-            ):
-                add_per_hour(context, frame, keys.CRM_EXTRACT)
-                for kind in counts:
-                    counts[kind] += int((frame.rows["ownership"] == kind).sum())
-                yield frame
-                del frame
-            context.add_asset_metadata({f"{kind}_rows": count for kind, count in counts.items()})
-
-        with clear_failure(), contract_told(context, crm_contract()):
-            hours = hours_of(context)
-            memory = Memory(bionicpro_clickhouse.clickhouse, hours)
-            return HourlyStream.begin(hours, parts, memory.still_holds, insists=config.wearers_as_of_now)
+            )
+        return contract_told(context, crm_contract(), load)
 
     return crm_customer_prosthesis

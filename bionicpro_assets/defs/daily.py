@@ -26,7 +26,6 @@ from bionicpro_assets.report.page import render
 from bionicpro_assets.report.period import Period
 from bionicpro_assets.report.picture import day_picture
 from bionicpro_assets.settings import Settings
-from bionicpro_assets.sqlfiles import sql
 
 DAILY_DESCRIPTION = """What every prosthesis did on every day: one row per user, prosthesis and day.
 
@@ -171,8 +170,8 @@ def _facts(clickhouse: ClickHouse, first: date, last: date, settings: Settings) 
 
 def _columns(clickhouse: ClickHouse) -> list[Column]:
     database, table = keys.USER_DAILY.path
-    _, rows = clickhouse.rows(sql("clickhouse/queries/columns.sql"), {"database": database, "table": table})
-    return [Column(name, kind, comment, kind, kind.startswith("Nullable")) for name, kind, comment in rows]
+    columns = clickhouse.schema_of(database, table).columns
+    return [Column(name, kind, comment, kind, kind.startswith("Nullable")) for name, kind, comment in columns]
 
 
 def _told(facts: Facts) -> dict[str, Any]:

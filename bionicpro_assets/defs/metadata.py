@@ -1,5 +1,6 @@
 """What a materialisation says about itself, in Dagster's standard metadata keys."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -7,18 +8,18 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.hours import HOUR, partition_key
+from bionicpro_assets.hours import HOUR
 from bionicpro_assets.load.columns import Column
 from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.load.table import HourlyTable
 
 PREVIEW_ROWS = 5
+# How many names a count by name has.
+SAMPLE = 20
+# Names of what is said of single hours, and plotted.
+OF_HOUR = "_of_hour"
 # What the sensor of late hours goes by.
 SOURCE_READ_AT = "source_read_at"
-# Chips whose telemetry of the hour found no wearer.
-REJECTED_CHIPS = "rejected_chips"
-SOURCE_STATE = "source_state"
 ROLLED_UP_AT = "rolled_up_at"
 # Never shown in metadata or logs. A login is here because people make logins of their names.
 PERSONAL = frozenset(
@@ -37,27 +38,53 @@ PERSONAL = frozenset(
 )
 
 
-def publication_metadata(
-    table: HourlyTable, publication: Publication, rows_in_table: int, seconds: float
-) -> dict[str, Any]:
+def publication_metadata(table: HourlyTable, publication: Publication, seconds: float) -> dict[str, Any]:
     """Metadata of a published window: it is on the materialisation of every hour of it, and so is kept small.
 
     `seconds` is how long it took to make the rows, to write them and to publish them.
     """
     return {
-        "dagster/row_count": rows_in_table,
+        "dagster/row_count": publication.rows_in_table,
         "dagster/table_name": table.name,
         "dagster/storage_kind": "clickhouse",
         "rows": publication.rows,
-        "hours": len(publication.read_at),
-        "empty_hours": sum(count == 0 for count in publication.rows_per_hour.values()),
+        "hours": len(publication.entries),
+        "empty_hours": sum(entry.row_count == 0 for entry in publication.entries.values()),
         "unchanged_hours": len(publication.unchanged),
         "superseded_hours": len(publication.superseded),
         "bytes": publication.size,
         "seconds": round(seconds, 3),
         "rows_per_second": round(publication.rows / max(seconds, 0.001), 1),
         "publication": str(publication.number),
-        SOURCE_READ_AT: dg.MetadataValue.timestamp(max(publication.read_at.values())),
+        **{name.removesuffix(OF_HOUR): total for name, total in totals(publication).items()},
+    }
+
+
+def totals(publication: Publication) -> dict[str, Any]:
+    """What was said of the hours and can be added up: whole numbers, and counts by name, of which the most."""
+    added: dict[str, Any] = {}
+    for entry in publication.entries.values():
+        for name, value in entry.facts.items():
+            if isinstance(value, int):
+                added[name] = added.get(name, 0) + value
+            elif isinstance(value, dict):
+                added[name] = added.get(name, Counter()) + Counter(value)
+    return {name: dict(v.most_common(SAMPLE)) if isinstance(v, Counter) else v for name, v in added.items()}
+
+
+def hour_metadata(publication: Publication, hour: datetime) -> dict[str, Any]:
+    """Metadata of one hour: its rows, when it was read, and what else was said of it; the UI plots the numbers.
+
+    Of an hour of which a newer read was published meanwhile nothing more is said: readers see that one. Whoever looks
+    for late rows must not take what this run read for what readers see.
+    """
+    entry = publication.entries[hour]
+    facts = {} if hour in publication.superseded else entry.facts
+    return {
+        "dagster/partition_row_count": entry.row_count,
+        "lag_minutes": minutes_behind(hour, entry.source_read_at),
+        SOURCE_READ_AT: dg.MetadataValue.timestamp(entry.source_read_at),
+        **{name: value for name, value in facts.items() if name.endswith(OF_HOUR) or isinstance(value, str | list)},
     }
 
 
@@ -69,7 +96,7 @@ def table_metadata(table: HourlyTable, head: pl.DataFrame) -> dict[str, Any]:
     columns = [c for c in table.columns if c.name in table.public_columns]
     return {
         "dagster/column_schema": table_schema(columns),
-        "preview": preview(head.select(c.name for c in columns)),
+        **({"preview": preview(head.select(c.name for c in columns))} if head.width else {}),
     }
 
 
@@ -100,27 +127,9 @@ def column_lineage(deps: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dic
     }
 
 
-def add_per_hour(
-    context: dg.AssetExecutionContext,
-    frame: HourlyFrame,
-    key: dg.AssetKey,
-    more: Mapping[str, Mapping[datetime, Any]] | None = None,
-) -> None:
-    """Give the materialisation of every hour its own row count and delay, and more by name: the UI plots them.
-
-    The rest of its metadata is the window's.
-    """
-    more = {"lag_minutes": minutes_behind(frame.read_at), **(more or {})}
-    for hour, count in frame.rows_per_hour().items():
-        own = {name: values[hour] for name, values in more.items() if hour in values}
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": count, **own}, asset_key=key, partition_key=partition_key(hour)
-        )
-
-
-def minutes_behind(read_at: Mapping[datetime, datetime]) -> dict[datetime, float]:
-    """How long after their end the hours were read; 0 for an hour that was open."""
-    return {hour: round(max((at - hour - HOUR).total_seconds(), 0) / 60, 1) for hour, at in read_at.items()}
+def minutes_behind(hour: datetime, read_at: datetime) -> float:
+    """How long after its end the hour was read; 0 for one that was open."""
+    return round(max((read_at - hour - HOUR).total_seconds(), 0) / 60, 1)
 
 
 def _plain(value: object) -> str | int | float | bool | None:

@@ -1,20 +1,20 @@
 """The telemetry database: raw rows, their hourly roll-up, and its extract."""
 
-from collections.abc import Generator
 from typing import Literal
 
 import dagster as dg
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
-from bionicpro_assets.defs.metadata import ROLLED_UP_AT, SOURCE_STATE, add_per_hour, column_lineage
+from bionicpro_assets.defs.io_manager import ClickHouseIOManager
+from bionicpro_assets.defs.metadata import ROLLED_UP_AT, column_lineage
 from bionicpro_assets.defs.resources import PostgresResource
 from bionicpro_assets.defs.verdicts import contract_told
-from bionicpro_assets.extract.changes import EMPTY, states_of
-from bionicpro_assets.extract.telemetry import roll_up, telemetry_parts
-from bionicpro_assets.frames import HourlyFrame, HourlyStream
+from bionicpro_assets.extract.telemetry import roll_up
+from bionicpro_assets.frames import HourlyLoad
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.quality.source_claims import telemetry_contract
+from bionicpro_assets.steps.telemetry import telemetry_load
 
 GROUP = "telemetry"
 OWNERS = ["team:telemetry"]
@@ -119,8 +119,10 @@ def telemetry_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
         metadata=column_lineage(EXTRACT_LINEAGE),
     )
     def hourly_telemetry(
-        context: dg.AssetExecutionContext, bionicpro_telemetry_db: dg.ResourceParam[PostgresResource]
-    ) -> HourlyStream:
+        context: dg.AssetExecutionContext,
+        bionicpro_telemetry_db: dg.ResourceParam[PostgresResource],
+        clickhouse_io_manager: dg.ResourceParam[ClickHouseIOManager],
+    ) -> HourlyLoad:
         """Telemetry by the hour as it was read: one row per chip and hour, whoever wears the chip.
 
         Nothing is left out: what can't be in the reports, because nobody is known to have worn the chip or because
@@ -129,17 +131,10 @@ def telemetry_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
 
         Stands for the Airflow task `extract_telemetry_data`.
         """
-
-        def parts() -> Generator[HourlyFrame]:
-            for frame in telemetry_parts(bionicpro_telemetry_db.source, hours, chunk_rows):
-                states = states_of(frame.rows)
-                recorded = {hour: states.get(hour, EMPTY) for hour in frame.hours}
-                add_per_hour(context, frame, keys.TELEMETRY_EXTRACT, {SOURCE_STATE: recorded})
-                yield frame
-                del frame
-
-        with clear_failure(), contract_told(context, telemetry_contract()):
-            hours = hours_of(context)
-            return HourlyStream.begin(hours, parts)
+        with clear_failure():
+            load = telemetry_load(
+                bionicpro_telemetry_db.source, clickhouse_io_manager.client, hours_of(context), chunk_rows=chunk_rows
+            )
+        return contract_told(context, telemetry_contract(), load)
 
     return hourly_telemetry

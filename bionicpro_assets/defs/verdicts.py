@@ -1,7 +1,7 @@
 """How a verdict of a data-quality claim becomes an asset check evaluation of Dagster."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -12,11 +12,12 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from bionicpro_assets.errors import ContractError
+from bionicpro_assets.frames import HourlyLoad, Part, Visible
 from bionicpro_assets.hours import HOUR, floor_hour, partition_key
 from bionicpro_assets.quality.claims import Claim
 from bionicpro_assets.quality.evaluate import BlockedError
 from bionicpro_assets.quality.source_claims import broken_contract
-from bionicpro_assets.quality.verdict import HourVerdict
+from bionicpro_assets.quality.verdict import Found, HourVerdict
 
 SEVERITIES = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
 # A run that is under way has planned an evaluation of each of its hours; those say nothing.
@@ -147,15 +148,46 @@ def _latest(
     )
 
 
-@contextmanager
-def contract_told(context: dg.AssetExecutionContext, claim: Claim) -> Iterator[None]:
-    """Record that a source's view isn't as contracted, where that fails: the step that checks it comes later."""
-    try:
-        yield
-    except ContractError as error:
-        verdict = broken_contract(claim, error, [floor_hour(datetime.now(UTC))])
-        context.log_event(_overall(verdict))
-        raise
+def carried_over(instance: dg.DagsterInstance, claim: Claim, checked: Mapping[datetime, int]) -> dict[datetime, Found]:
+    """What is still so of hours whose rows weren't looked at, because nothing has changed: their last evaluation.
+
+    Args:
+        instance: Dagster's record.
+        claim: The claim.
+        checked: The hours, and how many rows each has.
+    """
+    found = {hour: Found(count, 0, []) for hour, count in checked.items() if count}
+    if not checked or not _ever_failed(instance, claim):
+        return found
+    for hour in checked:
+        record = next(iter(_latest(instance, claim, EVALUATED, PartitionKeyFilter(key=partition_key(hour)))), None)
+        if record is not None and record.status == AssetCheckExecutionRecordStatus.FAILED:
+            found[hour] = _found_in(record)
+    return found
+
+
+def _found_in(record: AssetCheckExecutionRecord) -> Found:
+    """What an evaluation of one hour says was found."""
+    event = record.event.dagster_event if record.event else None
+    metadata = event.asset_check_evaluation_data.metadata if event else {}
+    counts = {n: m.value for n in ("checked", "failed") if isinstance(m := metadata.get(n), dg.IntMetadataValue)}
+    table = metadata.get("hours")
+    samples = [str(row.data["sample"]) for row in table.records] if isinstance(table, dg.TableMetadataValue) else []
+    return Found(counts.get("checked") or 1, counts.get("failed") or 1, [sample for sample in samples if sample])
+
+
+def contract_told(context: dg.AssetExecutionContext, claim: Claim, load: HourlyLoad) -> HourlyLoad:
+    """The load, which records that a source's view isn't as contracted where it fails: the check's step comes later."""
+
+    def parts(visible: Visible) -> Iterator[Part]:
+        try:
+            yield from load.parts(visible)
+        except ContractError as error:
+            verdict = broken_contract(claim, error, [floor_hour(datetime.now(UTC))])
+            context.log_event(_overall(verdict))
+            raise
+
+    return replace(load, parts=parts)
 
 
 def tell_blocked(instance: dg.DagsterInstance, error: BlockedError, run_id: str) -> None:

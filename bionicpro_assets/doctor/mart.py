@@ -8,7 +8,7 @@ from bionicpro_assets.doctor.zone import examine_zone
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.hours import HOUR, describe_ranges, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import first_kept
+from bionicpro_assets.load.refuse import first_kept
 from bionicpro_assets.quality.claims import MART
 from bionicpro_assets.quality.labels import other_zone
 from bionicpro_assets.settings import Settings

@@ -59,7 +59,7 @@ def changed_hours(snapshot: Snapshot, since: datetime, first: datetime, until: d
 
 
 def hour_states(snapshot: Snapshot, hours: Collection[datetime]) -> dict[datetime, str]:
-    """The state of each of the hours in the roll-up, as `states_of` tells it of the rows themselves."""
+    """The state of each of the hours in the roll-up: how many rows, and a sum of when they were last changed."""
     if not hours:
         return {}
     query = with_values(sql("telemetry/queries/late_hour_states.sql"), hours=sorted(hours))
@@ -133,8 +133,6 @@ def known_chips(source: PostgresSource, chips: Collection[str]) -> tuple[datetim
     }
 
 
-def states_of(rows: pl.DataFrame) -> dict[datetime, str]:
-    """What `late_hour_states.sql` says of rows that are there, computed of rows that were read."""
-    stamps = (pl.col("updated_at").dt.epoch("us") % 2147483647).sum()
-    states = rows.group_by("hour_start").agg(pl.len().alias("rows"), stamps.alias("stamps"))
-    return {hour: f"{count}:{total}" for hour, count, total in states.iter_rows()}
+def rows_of_state(state: str) -> int:
+    """How many rows an hour of this state has."""
+    return int(state.partition(":")[0])

@@ -13,7 +13,7 @@ from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
 from bionicpro_assets.extract.parallel import in_order
 from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.frames import HourlyFrame
-from bionicpro_assets.hours import contiguous, in_parts
+from bionicpro_assets.hours import contiguous
 from bionicpro_assets.sqlfiles import sql, with_instants
 
 if TYPE_CHECKING:
@@ -35,38 +35,23 @@ def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) 
         SourceError: The database can't be read, the view isn't what the data contract says, or an hour_start
             isn't the first second of a UTC hour.
     """
-    (frame,) = telemetry_parts(source, hours)
-    return frame
+    with source.snapshot() as snapshot:
+        HOURLY_TELEMETRY.check(snapshot)
+        return HourlyFrame(_read(snapshot, hours), dict.fromkeys(hours, snapshot.read_at))
 
 
-def telemetry_parts(
-    source: PostgresSource, hours: Sequence[datetime], most_rows: int | None = None
-) -> Generator[HourlyFrame]:
-    """The same in parts of at most `most_rows` rows, or of one hour; all of one read.
+def read_parts(snapshot: Snapshot, parts: Sequence[Sequence[datetime]]) -> Generator[pl.DataFrame]:
+    """The rolled-up telemetry of each part, in order: hours that follow one another.
 
     Raises:
         SourceError: As above.
     """
-    contiguous(hours)
-    with source.snapshot() as snapshot:
-        HOURLY_TELEMETRY.check(snapshot)
-        parts = [list(hours)]
-        if most_rows is not None and len(hours) > 1:
-            parts = in_parts(hours, _rows_per_hour(snapshot, hours), most_rows)
-        with (
-            snapshot.readers(min(READERS, len(parts))) as readers,
-            # Closed before the connections are.
-            closing(in_order(readers, _read, parts)) as found,
-        ):
-            for part, rows in zip(parts, found, strict=True):
-                yield HourlyFrame(rows, dict.fromkeys(part, snapshot.read_at))
-                del rows
-
-
-def _rows_per_hour(snapshot: Snapshot, hours: Sequence[datetime]) -> dict[datetime, int]:
-    since, until = contiguous(hours)
-    query = with_instants(sql("telemetry/queries/hourly_telemetry_rows.sql"), since=since, until=until)
-    return dict(snapshot.read(query).iter_rows())
+    with (
+        snapshot.readers(min(READERS, len(parts))) as readers,
+        # Closed before the connections are.
+        closing(in_order(readers, _read, parts)) as found,
+    ):
+        yield from found
 
 
 def _read(snapshot: Snapshot, hours: Sequence[datetime]) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.metadata import SOURCE_READ_AT, SOURCE_STATE
+from bionicpro_assets.defs.metadata import SOURCE_READ_AT
 from bionicpro_assets.extract.changes import (
     EMPTY,
     changed_hours,
@@ -34,9 +34,10 @@ from bionicpro_assets.late.record import (
     read_since,
     rolled_up_since,
 )
-from bionicpro_assets.load.publish import first_kept
+from bionicpro_assets.load.refuse import first_kept
 from bionicpro_assets.runs import asks, busy_hours
 from bionicpro_assets.settings import Settings
+from bionicpro_assets.steps.telemetry import SOURCE_STATE
 
 # Comparing all recent hours, and asking the CRM about rejected chips, costs more than looking for changes.
 COMPARE_EVERY = timedelta(minutes=30)

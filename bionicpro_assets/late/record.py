@@ -10,8 +10,9 @@ import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType
 
 from bionicpro_assets.defs import keys
-from bionicpro_assets.defs.metadata import REJECTED_CHIPS, ROLLED_UP_AT, SOURCE_READ_AT
+from bionicpro_assets.defs.metadata import ROLLED_UP_AT, SOURCE_READ_AT
 from bionicpro_assets.hours import parse_hour, partition_key
+from bionicpro_assets.steps.mart import REJECTED_CHIPS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,13 @@ import polars as pl
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.cluster import SESSION
 from bionicpro_assets.locks import is_locked
+from bionicpro_assets.sqlfiles import sql
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 SETTING = "BIONICPRO_CLICKHOUSE_URL"
+OWN_DATABASES = ("storage", "staging", "reports", "quarantine")
 # How long to wait for another process of this platform to let go of the embedded engine.
 ENGINE_WAIT_SECONDS = 60.0
 ENGINE_POLL_SECONDS = 0.1
@@ -44,6 +47,19 @@ RETRYABLE_CODES = {159, 202, 209, 210, 241, 242, 252, 999, 225, 279, 285, 286, 2
 
 # The driver logs what goes wrong on the wire with a traceback, and raises it too; raised, it is explained here.
 logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """A table or view as `system.tables` and `system.columns` have it.
+
+    Attributes:
+        engine: The table's engine; empty if there is no such table.
+        columns: Name, type and comment of each column, in order.
+    """
+
+    engine: str = ""
+    columns: Sequence[Sequence[Any]] = ()
 
 
 class ClickHouse:
@@ -73,9 +89,20 @@ class ClickHouse:
         return f"ClickHouse ({url.scheme}://{url.hostname}:{url.port or (8443 if url.scheme == 'https' else 8123)})"
 
     @cached_property
-    def columns(self) -> dict[str, Sequence[Sequence[Any]]]:
-        """Columns of tables as they were looked up, by table; forgotten with every statement that may change them."""
+    def _tables(self) -> dict[tuple[str, str], TableSchema]:
+        """Tables as they were looked up; forgotten with every statement that may change them."""
         return {}
+
+    def schema_of(self, database: str, table: str) -> TableSchema:
+        """The columns and the engine of a table or view; without columns, if there is none.
+
+        All tables of the platform are looked up at once.
+        """
+        if (database, table) not in self._tables:
+            _, found = self.rows(sql("clickhouse/queries/columns.sql"), {"databases": [*OWN_DATABASES, database]})
+            for its_database, its_table, engine, columns in found:
+                self._tables[its_database, its_table] = TableSchema(engine, columns)
+        return self._tables.get((database, table), TableSchema())
 
     def __enter__(self) -> "ClickHouse":
         return self
@@ -88,11 +115,11 @@ class ClickHouse:
         if self._client is not None:
             self._client.close()
             self._client = None
-        self.columns.clear()
+        self._tables.clear()
 
     def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run one statement that returns nothing of interest."""
-        self.columns.clear()
+        self._tables.clear()
         with self._explained() as client:
             client.command(statement, parameters=dict(parameters or {}))
 

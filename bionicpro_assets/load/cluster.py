@@ -63,8 +63,7 @@ def check_layout(clickhouse: "ClickHouse", table: "HourlyTable") -> None:
         ClickHouseError: The tables are made for a cluster and the setting isn't set, or the other way round; or the
             cluster is none that rows can be published to.
     """
-    _, found = clickhouse.rows(sql("clickhouse/queries/engine.sql"), {"table": table.storage.partition(".")[2]})
-    spread = found[0][0] == "Distributed"
+    spread = clickhouse.schema_of(*table.storage.split(".")).engine == "Distributed"
     if spread and clickhouse.cluster is None:
         raise ClickHouseError(f"{clickhouse.place}: {table.storage} is spread over a cluster; name it in {SETTING}.")
     if clickhouse.cluster and not spread:
@@ -110,7 +109,7 @@ def wait_for_every_replica(
     clickhouse: "ClickHouse",
     table: "HourlyTable",
     publications: Mapping[datetime, int],
-    rows_per_hour: Mapping[datetime, int],
+    written: Mapping[datetime, tuple[int, int]],
     *,
     seconds: float = REPLICATION_SECONDS,
 ) -> None:
@@ -118,21 +117,27 @@ def wait_for_every_replica(
 
     Whoever reads may get any of them: a commit before that would show hours with rows missing.
 
+    Args:
+        clickhouse: Where.
+        table: The table.
+        publications: The publication of each hour.
+        written: Rows and checksum of each of the hours.
+        seconds: How long to wait.
+
     Raises:
         PublicationError: A replica still lacks rows after so many seconds. Nothing was made visible.
         ClickHouseError: A replica doesn't answer.
     """
     replicas, _ = check_cluster(clickhouse)
-    expected = {hour: rows_per_hour[hour] for hour in publications if rows_per_hour[hour]}
-    checksums = table.stored_totals(clickhouse, publications).checksums
+    expected = {hour: found for hour, found in written.items() if found[0]}
     deadline = time.monotonic() + seconds
     while True:
         found = table.checksums_everywhere(clickhouse, publications)
         # Replicas of a shard hold the same rows: together they have everything as often as each shard has replicas.
         lacking = [
             hour
-            for hour, count in expected.items()
-            if found.get(hour) != (count * replicas, checksums.get(hour, 0) * replicas % MODULUS)
+            for hour, (count, checksum) in expected.items()
+            if found.get(hour) != (count * replicas, checksum * replicas % MODULUS)
         ]
         if not lacking:
             return

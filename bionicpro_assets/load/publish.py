@@ -1,93 +1,107 @@
-"""Publication: rows are written unseen, audited, and become visible by one row an hour in the journal."""
+"""Publication: rows are written unseen, looked at once, and become visible by one row an hour in the journal."""
 
-import secrets
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from io import BytesIO
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, cast
 
 import polars as pl
 
 from bionicpro_assets.errors import DataError, PlatformError, PublicationError
-from bionicpro_assets.frames import HourlyFrame, HourlyStream
-from bionicpro_assets.hours import HOUR, describe, floor_hour
+from bionicpro_assets.frames import HourlyFrame, HourlyLoad
+from bionicpro_assets.hours import HOUR, describe
+from bionicpro_assets.load.checksum import checksums
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.cluster import check_layout, wait_for_every_replica
-from bionicpro_assets.load.fingerprint import comparable, fingerprints, sent_as
 from bionicpro_assets.load.fit import fit
 from bionicpro_assets.load.parity import check_parity
-from bionicpro_assets.load.table import JOURNAL, Current, HourlyTable, StoredTotals
+from bionicpro_assets.load.refuse import refuse_hidden, refuse_misplaced
+from bionicpro_assets.load.table import (
+    END_OF_TIME,
+    EPOCH,
+    JOURNAL,
+    Entry,
+    HourlyTable,
+    current_entries,
+    rows_in_tables,
+)
+from bionicpro_assets.load.write import JOURNAL_SCHEMA, arrow_stream, new_publication_number
+from bionicpro_assets.quality.claims import MART, REJECTED, TELEMETRY, Claim
+from bionicpro_assets.quality.evaluate import ROWS_FOR_ONE, Audited, BlockedError, Look, account
+from bionicpro_assets.quality.verdict import HourVerdict
 
-# Rows are dropped by TTL after this; an hour older than it would be published and vanish.
-RETENTION = timedelta(days=365)
-# The mart drops days as a whole, and those of a zone behind UTC reach half a day further back.
-LEAVING = timedelta(days=3)
 ATTEMPTS = 5
 RETRY_SECONDS = 60.0
 HEAD_ROWS = 5
-# A source clock may run this far ahead of the machine that publishes.
-CLOCK_TOLERANCE = timedelta(minutes=5)
-OF_THE_FUTURE = f"FROM {JOURNAL} WHERE source_read_at > now64(6) + 300"
-LIST_THE_FUTURE = f"SELECT DISTINCT table_name, hour_start {OF_THE_FUTURE} ORDER BY ALL"
-FORGET_THE_FUTURE = f"DELETE {OF_THE_FUTURE}"
-
-JOURNAL_SCHEMA = pl.Schema(
-    {
-        "table_name": pl.String(),
-        "hour_start": pl.Datetime("us", "UTC"),
-        "publication": pl.UInt64(),
-        "source_read_at": pl.Datetime("us", "UTC"),
-        "started_at": pl.Datetime("us", "UTC"),
-        "row_count": pl.UInt64(),
-        "checksum": pl.UInt64(),
-        "run_id": pl.String(),
-        "sent_as": pl.String(),
-    }
-)
-
-BeforeCommit = Callable[[Mapping[datetime, int]], None]
+# Rows that wait for a look at them, and rows that are kept for the next step: at most so many, unless they are of so
+# few hours as a refresh has.
+ROWS_AT_ONCE, ROWS_HANDED_OVER = 100_000 * ROWS_FOR_ONE, 100_000
+HOURS_AT_ONCE = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Publication:
-    """What one publication did.
+    """What one publication did to one table.
 
     Attributes:
         number: Its number, in the journal and on its rows.
-        rows: Rows of all its hours.
-        size: Bytes of the frame in memory, as Arrow.
-        rows_per_hour: Rows of every hour, empty hours included.
+        entries: What the journal has of each hour: this publication, or the one that was confirmed.
         unchanged: Hours that were there already just so; they were confirmed and not written again.
+        unread: Of these, the hours whose rows were neither read nor looked at: the state of their source is the same.
         superseded: Hours of which a newer read was already published; that one stays visible.
-        read_at: When the source of each hour was read.
+        verdicts: What the claims found, by name, on the hours whose rows were looked at.
+        size: Bytes of the frames in memory, as Arrow.
         head: A few of the rows, as they were given.
+        in_memory: Rows for the next step, by hour and publication, of the columns that the load hands over.
+        rows_in_table: Visible rows of all hours that are kept, by the journal.
     """
 
     number: int
-    rows: int
-    size: int
-    rows_per_hour: Mapping[datetime, int]
-    unchanged: Sequence[datetime]
-    superseded: Sequence[datetime]
-    read_at: Mapping[datetime, datetime]
-    head: pl.DataFrame
+    entries: dict[datetime, Entry] = field(default_factory=dict)
+    unchanged: list[datetime] = field(default_factory=list)
+    unread: list[datetime] = field(default_factory=list)
+    superseded: Sequence[datetime] = ()
+    verdicts: dict[str, HourVerdict] = field(default_factory=dict)
+    size: int = 0
+    head: pl.DataFrame = field(default_factory=pl.DataFrame)
+    in_memory: dict[tuple[datetime, int], pl.DataFrame] = field(default_factory=dict)
+    rows_in_table: int = 0
+
+    @property
+    def rows_per_hour(self) -> dict[datetime, int]:
+        """Rows of every hour, empty hours included."""
+        return {hour: entry.row_count for hour, entry in self.entries.items()}
+
+    @property
+    def rows(self) -> int:
+        """Rows of all its hours."""
+        return sum(entry.row_count for entry in self.entries.values())
+
+
+class AlteredError(PublicationError):
+    """Stored rows aren't those that were published: somebody changed them. They are to be written again."""
+
+    def __init__(self, name: str, hours: Sequence[datetime]) -> None:
+        super().__init__(f"{name}: the stored rows of {describe(hours)} aren't those that were published.")
+        self.hours = {(name, hour) for hour in hours}
 
 
 def publish(
     clickhouse: ClickHouse,
-    name: str,
-    rows: HourlyFrame | HourlyStream,
+    load: HourlyLoad,
     *,
     run_id: str,
     batch_size: int,
+    claims: Sequence[Claim] = (),
+    now: datetime | None = None,
     attempts: int = ATTEMPTS,
-    before_commit: BeforeCommit | None = None,
-) -> Publication:
-    """Make `rows` the content of their hours in the table `name`, all at once or not at all.
+) -> dict[str, Publication]:
+    """Make the rows of a load the content of its hours in its tables, all at once or not at all.
 
-    A stream is written part by part, and becomes visible as a whole. Nothing is visible before the last step, one
+    They are written part by part, and become visible as a whole. Nothing is visible before the last step, one
     INSERT of one block. A failure before it leaves the hours as they were; when only its answer is lost, at every
     attempt, they show the new rows although this fails.
 
@@ -97,17 +111,19 @@ def publish(
 
     Args:
         clickhouse: Where to.
-        name: The public name, `database.table`.
-        rows: The rows of every hour they cover; an hour without rows becomes an empty hour.
+        load: The hours, and how they are read.
         run_id: Goes into the journal.
         batch_size: Rows in one Arrow batch on the way.
+        claims: What must hold of the rows; those that block are looked at before anything is visible.
+        now: What counts as now for the claims.
         attempts: How often to try.
-        before_commit: Called with the publication that each hour is about to show; its rows are in the storage table
-            and nobody sees them yet. What it raises keeps them from being published.
+
+    Returns:
+        What was done to each table, by its name.
 
     Raises:
-        DataError: The rows don't fit the table, or lie outside the hours covered or the retention; or they insist on
-            being seen, and a newer read hides them.
+        DataError: The rows don't fit the table, or lie outside the hours covered or the retention; a blocking claim
+            doesn't hold; or they insist on being seen, and a newer read hides them.
         PublicationError: ClickHouse stored, or answers, something else than was sent.
         ClickHouseError: ClickHouse can't be reached or refuses.
     """
@@ -119,251 +135,256 @@ def publish(
         stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_after_delay(RETRY_SECONDS),
         reraise=True,
     )
-    return retrying(_publish_once, clickhouse, name, rows, run_id, batch_size, before_commit)
+    altered: set[tuple[str, datetime]] = set()
+
+    def once() -> dict[str, Publication]:
+        while True:
+            attempt = _Attempt(clickhouse, load, run_id, batch_size, claims, altered, now)
+            try:
+                return attempt.made()
+            except AlteredError as error:
+                altered.update(error.hours)
+
+    return retrying(once)
 
 
-def _publish_once(
-    clickhouse: ClickHouse,
-    name: str,
-    rows: HourlyFrame | HourlyStream,
-    run_id: str,
-    batch_size: int,
-    before_commit: BeforeCommit | None,
-) -> Publication:
-    started_at = datetime.now(UTC)
-    table = HourlyTable.of(clickhouse, name)
-    check_layout(clickhouse, table)
-    number, written = new_publication_number(), _Written()
-    with nullcontext([rows]) if isinstance(rows, HourlyFrame) else rows.opened() as parts:
-        for part in parts:
-            _write(clickhouse, table, part, number, started_at, batch_size, written)
-            del part
-    hours = sorted(written.commits)
-    if hours != sorted(rows.hours):
-        raise DataError(f"{name}: the rows should be of {describe(rows.hours)}, and are of {describe(hours)}.")
-    if clickhouse.cluster:
-        wait_for_every_replica(clickhouse, table, written.commits, written.counts)
-    if before_commit is not None:
-        before_commit(written.commits)
-    if isinstance(rows, HourlyStream) and rows.still_holds is not None:
-        rows.still_holds()
-    new = {hour: commit for hour, commit in written.commits.items() if commit == number}
-    stored = written.confirmed + (table.stored_totals(clickhouse, new) if new else StoredTotals({}, {}))
-    journal = _journal(name, written, stored, started_at, run_id)
-    # One batch is one block. As a stream, like the rows: the driver's insert() sends a block again by itself when the
-    # answer is lost, and the commit would be journalled twice.
-    clickhouse.insert_arrow_stream(JOURNAL, journal.columns, arrow_stream(journal, journal.height))
-    current = check_parity(clickhouse, table, hours, (written.commits, stored))
-    superseded = [hour for hour in hours if current[hour].number != written.commits[hour]]
-    if superseded and isinstance(rows, HourlyStream) and rows.insists:
-        raise DataError(
-            f"{name}: of {describe(superseded)} a newer read was published meanwhile, and readers see that one. Load "
-            "these hours again.",
-            retryable=True,
-        )
-    return Publication(
-        number,
-        sum(written.counts.values()),
-        written.size,
-        written.counts,
-        written.unchanged,
-        superseded,
-        written.read_at,
-        written.head,
-    )
+class _Attempt:
+    """One attempt to publish a load, under a number of its own."""
 
+    def __init__(
+        self,
+        clickhouse: ClickHouse,
+        load: HourlyLoad,
+        run_id: str,
+        batch_size: int,
+        claims: Sequence[Claim],
+        altered: set[tuple[str, datetime]],
+        now: datetime | None,
+    ) -> None:
+        self.clickhouse, self.load, self.run_id, self.batch_size = clickhouse, load, run_id, batch_size
+        self.claims = [claim for claim in claims if claim.table in load.tables]
+        self.altered, self.now = altered, now
+        self.started_at = datetime.now(UTC)
+        self.tables = {name: HourlyTable.of(clickhouse, name) for name in load.tables}
+        for table in self.tables.values():
+            check_layout(clickhouse, table)
+        self.window = (min(load.hours), max(load.hours) + HOUR) if load.hours else (self.started_at, self.started_at)
+        self.current = current_entries(clickhouse, load.tables, *self.window)
+        number = new_publication_number()
+        self.done = {name: Publication(number) for name in load.tables}
+        # What is about to be the journal's; and the hours that are still to be looked at, with their publication.
+        self.entries: dict[str, dict[datetime, Entry]] = {name: {} for name in load.tables}
+        self.waiting: dict[str, dict[datetime, int]] = {name: {} for name in load.tables}
+        self.audited: dict[str, dict[datetime, Audited]] = {name: {} for name in load.tables}
+        self.inputs: dict[str, dict[datetime, Entry]] = {}
+        self.consulted: dict[str, Mapping[datetime, int]] = {}
 
-@dataclass(slots=True)
-class _Written:
-    """What is written of a window so far; the fields are those of `Publication`, and of the journal.
+    def made(self) -> dict[str, Publication]:
+        """Write, look, commit; what was done."""
+        with closing(cast("Any", self.load.parts(self.current))) as parts:
+            for part in parts:
+                for name, frame in part.items():
+                    self.write(name, frame)
+                del part, frame
+                rows = sum(self.entries[name][h].row_count for name, hours in self.waiting.items() for h in hours)
+                if rows >= ROWS_AT_ONCE and len(self.waiting[self.load.tables[-1]]) >= HOURS_AT_ONCE:
+                    self.look()
+        for name in self.load.tables:
+            covered = sorted(self.entries[name])
+            if covered != sorted(self.load.hours):
+                raise DataError(
+                    f"{name}: the rows should be of {describe(self.load.hours)}, and are of {describe(covered)}."
+                )
+        self.look()
+        self.commit()
+        return self.done
 
-    `confirmed` is what is stored of the hours that are unchanged.
-    """
-
-    commits: dict[datetime, int] = field(default_factory=dict)
-    counts: dict[datetime, int] = field(default_factory=dict)
-    read_at: dict[datetime, datetime] = field(default_factory=dict)
-    unchanged: list[datetime] = field(default_factory=list)
-    sent_as: dict[datetime, str] = field(default_factory=dict)
-    confirmed: StoredTotals = field(default_factory=lambda: StoredTotals({}, {}))
-    size: int = 0
-    head: pl.DataFrame = field(default_factory=pl.DataFrame)
-
-
-def _write(
-    clickhouse: ClickHouse,
-    table: HourlyTable,
-    part: HourlyFrame,
-    number: int,
-    started_at: datetime,
-    batch_size: int,
-    written: _Written,
-) -> None:
-    """Store the rows of some hours under the number, unseen, and compare them with what was sent."""
-    rows = fit(part.rows, table.columns, table.name)
-    _refuse_misplaced(part, rows, table.name, started_at)
-    by_hour = fingerprints(rows)
-    sent = {hour: sent_as(by_hour.get(hour)) for hour in part.hours}
-    current = table.current(clickhouse, part.hours[0], part.hours[-1] + HOUR)
-    unchanged, totals = _unchanged(clickhouse, table, rows, part, sent, current)
-    changed = [hour for hour in part.hours if hour not in unchanged]
-    _refuse_hidden({hour: current[hour] for hour in changed if hour in current}, table.name, started_at)
-    new = rows if not unchanged else rows.filter(pl.col("hour_start").is_in(changed))
-    if not new.is_empty():
-        stamped = new.with_columns(pl.lit(number, dtype=pl.UInt64).alias("publication"))
-        clickhouse.insert_arrow_stream(table.storage, stamped.columns, arrow_stream(stamped, batch_size))
-        _audit(clickhouse, table, number, new, changed)
-    written.commits |= dict.fromkeys(changed, number) | unchanged
-    written.counts |= part.rows_per_hour()
-    written.read_at |= part.read_at
-    written.unchanged += sorted(unchanged)
-    written.sent_as |= sent
-    written.confirmed += totals
-    written.size += int(rows.estimated_size())
-    if written.head.is_empty():
-        # Copied: a slice would keep the whole part in memory.
-        written.head = pl.DataFrame(part.rows.head(HEAD_ROWS).to_dicts(), schema=part.rows.schema)
-
-
-def _journal(name: str, written: _Written, stored: StoredTotals, started_at: datetime, run_id: str) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            (
-                name,
-                hour,
-                written.commits[hour],
-                written.read_at[hour],
-                started_at,
-                written.counts[hour],
-                stored.checksums.get(hour, 0),
-                run_id,
-                written.sent_as[hour],
+    def write(self, name: str, frame: HourlyFrame) -> None:
+        """Store the rows of some hours under the number, unseen, but for those that are there already."""
+        table, done, current = self.tables[name], self.done[name], self.current[name]
+        rows = fit(frame.rows, table.columns, name)
+        refuse_misplaced(frame, rows, name, self.started_at)
+        sent, counts = checksums(rows, table.summed_columns), frame.rows_per_hour()
+        same: list[datetime] = []
+        changed: list[datetime] = []
+        for hour in frame.hours_read:
+            content, entry = sent[hour].content if hour in sent else 0, current.get(hour)
+            alike = entry is not None and (entry.row_count, entry.content) == (counts[hour], content)
+            (same if alike and (name, hour) not in self.altered else changed).append(hour)
+        refuse_hidden({hour: current[hour] for hour in changed if hour in current}, name, self.started_at)
+        new = rows if not same else rows.filter(pl.col("hour_start").is_in(changed))
+        if not new.is_empty():
+            stamped = new.with_columns(pl.lit(done.number, dtype=pl.UInt64).alias("publication"))
+            self.clickhouse.insert_arrow_stream(table.storage, stamped.columns, arrow_stream(stamped, self.batch_size))
+        for hour in frame.hours:
+            read_at, facts = frame.read_at[hour], frame.facts.get(hour, {})
+            if hour in frame.confirmed:
+                entry = replace(frame.confirmed[hour], source_read_at=read_at)
+            elif hour in same:
+                entry = replace(current[hour], source_read_at=read_at, compared_at=read_at, facts=facts)
+            else:
+                made = sent.get(hour)
+                checksum, content = (made.checksum, made.content) if made else (0, 0)
+                entry = Entry(
+                    done.number, read_at, counts[hour], checksum, "", content, compared_at=read_at, facts=facts
+                )
+            self.entries[name][hour] = replace(
+                entry, run_id=self.run_id, made_of=frame.made_of.get(hour, entry.made_of)
             )
-            for hour in sorted(written.commits)
-        ],
-        schema=JOURNAL_SCHEMA,
-        orient="row",
-    )
+        done.unread += list(frame.confirmed)
+        done.unchanged += [*frame.confirmed, *same]
+        self.waiting[name] |= {hour: self.entries[name][hour].number for hour in frame.hours_read}
+        self.inputs |= {key: {**self.inputs.get(key, {}), **entries} for key, entries in frame.inputs.items()}
+        if frame.consulted is not None:
+            self.consulted[name] = frame.consulted
+        self._keep(name, frame, rows)
+
+    def _keep(self, name: str, frame: HourlyFrame, rows: pl.DataFrame) -> None:
+        """What is told of the rows, and handed to the next step."""
+        done = self.done[name]
+        done.size += int(rows.estimated_size())
+        if done.head.is_empty():
+            # Copied: a slice would keep the whole part in memory.
+            done.head = pl.DataFrame(frame.rows.head(HEAD_ROWS).to_dicts(), schema=frame.rows.schema)
+        kept = sum(len(found) for found in done.in_memory.values())
+        if self.load.hand_over and (len(self.load.hours) <= HOURS_AT_ONCE or kept + rows.height <= ROWS_HANDED_OVER):
+            handed = rows.select(self.load.hand_over)
+            of_hour = handed.partition_by("hour_start", as_dict=True) if len(frame.hours_read) > 1 else {}
+            for hour in frame.hours_read:
+                found = of_hour.get((hour,), handed.clear()) if of_hour else handed
+                done.in_memory[hour, self.entries[name][hour].number] = found
+
+    def look(self) -> None:
+        """Look at the rows that were written or found unchanged since the last look, one statement a table.
+
+        Raises:
+            PublicationError: What is stored isn't what was sent.
+            BlockedError: A blocking claim doesn't hold.
+        """
+        waiting = {name: numbers for name, numbers in self.waiting.items() if numbers}
+        looks = {}
+        for name, numbers in waiting.items():
+            hours, before = sorted(numbers), self.current[name]
+            looks[name] = Look(
+                self.clickhouse,
+                hours,
+                {**_numbers(self.inputs, hours), **_numbers(self.entries, hours)},
+                {hour: entry for hour, entry in self.inputs.get(TELEMETRY, {}).items() if hour in numbers},
+                {hour: before[hour].number for hour in hours if hour in before},
+                int((self.now or datetime.now(UTC)).timestamp()),
+            )
+            found = looks[name].audit(name, self.claims)
+            self._compare(name, found)
+            self.audited[name] |= found
+        if MART in looks and REJECTED in looks and TELEMETRY in self.inputs:
+            telemetry = {hour: (entry.row_count, entry.accounting) for hour, entry in looks[MART].telemetry.items()}
+            account(self.audited[MART], self.audited[REJECTED], telemetry)
+        for name, look in looks.items():
+            found = {hour: self.audited[name][hour] for hour in look.hours}
+            self._judge(
+                name, [look.verdict(claim, found) for claim in self.claims if claim.table == name and claim.screen]
+            )
+        self.waiting = {name: {} for name in self.waiting}
+
+    def _compare(self, name: str, found: Mapping[datetime, Audited]) -> None:
+        entries, number = self.entries[name], self.done[name].number
+        wrong = [
+            h for h, a in found.items() if (a.row_count, a.checksum) != (entries[h].row_count, entries[h].checksum)
+        ]
+        altered = [hour for hour in wrong if entries[hour].number != number]
+        if altered:
+            raise AlteredError(name, altered)
+        if wrong:
+            raise PublicationError(
+                f"{self.clickhouse.place}: {self.tables[name].storage} gave back other rows than were sent, in "
+                f"{describe(wrong)}: {sum(entries[hour].row_count for hour in wrong)} rows sent, "
+                f"{sum(found[hour].row_count for hour in wrong)} found. Nothing was made visible."
+            )
+        for hour, audited in found.items():
+            entries[hour] = replace(entries[hour], accounting=audited.accounting)
+
+    def _judge(self, name: str, verdicts: Sequence[HourVerdict]) -> None:
+        blocking = [verdict for verdict in verdicts if verdict.claim.blocking and not verdict.passed]
+        if blocking:
+            raise BlockedError(name, blocking)
+        known = self.done[name].verdicts
+        for verdict in verdicts:
+            known[verdict.claim.name] = verdict.joined(known.get(verdict.claim.name))
+
+    def commit(self) -> None:
+        """Make all hours of all tables visible, and see that readers get them."""
+        self._refuse_outdated()
+        for name, done in self.done.items():
+            entries = self.entries[name]
+            if name in self.consulted:
+                consulted = {**self.consulted[name], **{hour: entry.number for hour, entry in entries.items()}}
+                entries = {
+                    hour: replace(entry, made_of=with_consulted(entry.made_of, consulted))
+                    for hour, entry in entries.items()
+                }
+                self.entries[name] = entries
+            if self.clickhouse.cluster:
+                new = {hour: entry for hour, entry in entries.items() if entry.number == done.number}
+                written = {hour: (entry.row_count, entry.checksum) for hour, entry in new.items()}
+                numbers = dict.fromkeys(new, done.number)
+                wait_for_every_replica(self.clickhouse, self.tables[name], numbers, written)
+        journal = self._journal()
+        # One batch is one block. As a stream, like the rows: the driver's insert() sends a block again by itself when
+        # the answer is lost, and the commit would be journalled twice.
+        self.clickhouse.insert_arrow_stream(JOURNAL, journal.columns, arrow_stream(journal, journal.height))
+        seen = current_entries(self.clickhouse, self.load.tables, *self.window)
+        totals = rows_in_tables(self.clickhouse, self.load.tables)
+        for name, done in self.done.items():
+            entries = self.entries[name]
+            done.entries = dict(sorted(entries.items()))
+            done.superseded = [hour for hour in self.load.hours if seen[name][hour].number != entries[hour].number]
+            done.rows_in_table = totals[name]
+            looked_at = {hour: (entries[hour].number, found.answers) for hour, found in self.audited[name].items()}
+            check_parity(self.clickhouse, self.tables[name], sorted(looked_at), looked_at, seen[name])
+            if done.superseded and self.load.insists:
+                raise DataError(
+                    f"{name}: of {describe(done.superseded)} a newer read was published meanwhile, and readers see "
+                    "that one. Load these hours again.",
+                    retryable=True,
+                )
+
+    def _refuse_outdated(self) -> None:
+        """Refuse rows that were made with publications of which others have taken the place since."""
+        first, until = self.window
+        for name, consulted in self.consulted.items():
+            # Where there was no hour beside the window, there may be one now, however far away.
+            since = min(consulted, default=first) if min(consulted, default=first) < first else EPOCH
+            end = max(consulted, default=first) + HOUR if max(consulted, default=first) >= until else END_OF_TIME
+            found = current_entries(self.clickhouse, [name], since, end)[name]
+            now = {h: e.number for h, e in found.items() if h in consulted or first <= h < until or e.row_count}
+            changed = [hour for hour in {*now, *consulted} if now.get(hour) != consulted.get(hour)]
+            if changed:
+                raise DataError(
+                    f"{name} was published for {describe(changed)} by another run meanwhile, and this one was made "
+                    "without it; nothing was published. Load these hours again.",
+                    retryable=True,
+                )
+
+    def _journal(self) -> pl.DataFrame:
+        rows = [
+            (name, hour, entry.number, entry.source_read_at, self.started_at, entry.row_count, entry.checksum,
+             entry.content, entry.accounting, entry.made_of, entry.compared_at,
+             json.dumps(entry.facts) if entry.facts else "", self.run_id)
+            for name, entries in self.entries.items()
+            for hour, entry in sorted(entries.items())
+        ]  # fmt: skip
+        return pl.DataFrame(rows, schema=JOURNAL_SCHEMA, orient="row")
 
 
-def first_kept(now: datetime) -> datetime:
-    """The first hour that can be loaded into every table: none is about to drop it."""
-    return floor_hour(now - RETENTION) + LEAVING
+def with_consulted(made_of: str, consulted: Mapping[datetime, int]) -> str:
+    """What rows were made of, together with the publications that were consulted when they were made."""
+    if not made_of:
+        return ""
+    text = " ".join(f"{hour:%Y%m%d%H}:{number}" for hour, number in sorted(consulted.items()))
+    return f"{made_of} {blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def new_publication_number() -> int:
-    """A number no other attempt has: 42 bits of the clock in ms, so that numbers sort by time, 22 of chance.
-
-    The order that decides which publication is visible is the source's read instant, never this number.
-    """
-    return (time.time_ns() // 1_000_000) << 22 | secrets.randbits(22)
-
-
-def arrow_stream(rows: pl.DataFrame, batch_size: int) -> Generator[bytes, None, None]:
-    """The frame in Arrow's streaming format, a chunk per batch of at most `batch_size` rows."""
-    # Imported where it is used: the daemon loads this module too.
-    import pyarrow as pa
-
-    sink = BytesIO()
-    # Plain strings instead of views: every ClickHouse reads them. Slice by slice, or it would be a copy of all rows.
-    slices = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in rows.iter_slices(batch_size))
-    schema = rows.clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    with pa.ipc.new_stream(sink, schema) as writer:
-        for part in slices:
-            writer.write_table(part)
-            yield sink.getvalue()
-            sink.seek(0)
-            sink.truncate()
-    yield sink.getvalue()
-
-
-def _refuse_misplaced(frame: HourlyFrame, rows: pl.DataFrame, name: str, now: datetime) -> None:
-    if not frame.hours:
-        raise DataError(f"{name}: there are no hours to publish.")
-    stray = rows.filter(~pl.col("hour_start").is_in(frame.hours))
-    if not stray.is_empty():
-        found = describe(stray["hour_start"].unique())
-        raise DataError(
-            f"{name}: {stray.height} rows are of {found}, outside {describe(frame.hours)}; nothing was published."
-        )
-    # The mart's rows go with their day, at midnight of the server's zone, which may be before UTC's.
-    leaving = (now - RETENTION).date() + timedelta(days=1)
-    gone = "report_date" in rows.columns and not rows.filter(pl.col("report_date") <= leaving).is_empty()
-    if frame.hours[0] < now - RETENTION or gone:
-        raise DataError(
-            f"{name}: {frame.hours[0]:%Y-%m-%d %H:%M} UTC is older than the {RETENTION.days} days that rows are kept, "
-            f"or will be soon; nothing was published. Load hours from {first_kept(now):%Y-%m-%d %H:%M} UTC on."
-        )
-    ahead = max(frame.read_at.values()) - now
-    if ahead > CLOCK_TOLERANCE:
-        raise DataError(
-            f"{name}: the source's clock is {ahead} ahead of this machine's. Publications are ordered by it, so this "
-            "one would hide all that follow until then; nothing was published. Set the clocks right."
-        )
-
-
-def _refuse_hidden(current: Mapping[datetime, Current], name: str, now: datetime) -> None:
-    ahead = {
-        hour: entry.source_read_at for hour, entry in current.items() if entry.source_read_at > now + CLOCK_TOLERANCE
-    }
-    if ahead:
-        # Not told as loaded: the hours would stay as they are, and nobody would look for them again.
-        raise DataError(
-            f"{name}: what readers see of {describe(ahead)} was read at {max(ahead.values()):%Y-%m-%d %H:%M} UTC by "
-            "the source's clock, which hasn't come yet: clocks were ahead then, and were set back. It would hide what "
-            "is read before that time; nothing was published. Load these hours again after it. Or, once the clocks are "
-            f"right, list all such hours, of which some have no other rows by now: {LIST_THE_FUTURE}; then load every "
-            f"one of them again, after: {FORGET_THE_FUTURE}"
-        )
-
-
-def _unchanged(
-    clickhouse: ClickHouse,
-    table: HourlyTable,
-    rows: pl.DataFrame,
-    part: HourlyFrame,
-    sent: Mapping[datetime, str],
-    current: Mapping[datetime, Current],
-) -> tuple[dict[datetime, int], StoredTotals]:
-    """Hours whose visible rows are just these, with the publication that wrote them, and what is stored of those.
-
-    Writing them again would cost an insert, an audit and a sweep, every quarter of an hour for every hour of the
-    lookback, and change nothing but `etl_processed_at`.
-
-    What is sent is compared with what was sent, by the fingerprints in the journal; that was found to be what was
-    stored, and what is stored still has the checksum that it had then. Where the journal's fingerprint can't be
-    compared, because another version of polars made it, the stored rows are read back.
-    """
-    counts = part.rows_per_hour()
-    same_size = {h: c for h, c in current.items() if h in counts and c.row_count == counts[h]}
-    same = {h: c.number for h, c in same_size.items() if c.sent_as == sent[h]}
-    if unknown := {h: c.number for h, c in same_size.items() if not comparable(c.sent_as)}:
-        given, stored = fingerprints(rows), fingerprints(table.read(clickhouse, unknown))
-        same |= {hour: number for hour, number in unknown.items() if given.get(hour) == stored.get(hour)}
-    if not same:
-        return {}, StoredTotals({}, {})
-    totals = table.stored_totals(clickhouse, same)
-    altered = [h for h in same if h not in unknown and totals.checksums.get(h, 0) != current[h].checksum]
-    if altered:
-        # Somebody changed the rows behind the journal's back: they are written again.
-        same = {hour: number for hour, number in same.items() if hour not in altered}
-        totals = table.stored_totals(clickhouse, same) if same else StoredTotals({}, {})
-    return same, totals
-
-
-def _audit(
-    clickhouse: ClickHouse, table: HourlyTable, number: int, sent: pl.DataFrame, hours: Sequence[datetime]
-) -> None:
-    """Compare what is stored under the number with what was sent, hour by hour.
-
-    Raises:
-        PublicationError: They differ.
-    """
-    stored = table.read(clickhouse, dict.fromkeys(hours, number))
-    expected, found = fingerprints(sent, stamps=True), fingerprints(stored, stamps=True)
-    different = [hour for hour in hours if expected.get(hour) != found.get(hour)]
-    if different:
-        raise PublicationError(
-            f"{clickhouse.place}: {table.storage} gave back other rows than were sent, in {describe(different)}: "
-            f"{sent.height} rows sent, {stored.height} read back. Nothing was made visible."
-        )
+def _numbers(
+    entries: Mapping[str, Mapping[datetime, Entry]], hours: Sequence[datetime]
+) -> dict[str, dict[datetime, int]]:
+    return {name: {h: found[h].number for h in hours if h in found} for name, found in entries.items()}

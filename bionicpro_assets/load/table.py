@@ -1,8 +1,10 @@
 """A table that is published by the hour: its storage, its columns, its journal."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Self
 
 import polars as pl
@@ -10,6 +12,7 @@ import polars as pl
 from bionicpro_assets.errors import ClickHouseError, DataError
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, describe
+from bionicpro_assets.load.checksum import checksum_sql
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
 from bionicpro_assets.load.cluster import LOCAL, quoted
 from bionicpro_assets.load.columns import Column
@@ -18,15 +21,16 @@ from bionicpro_assets.sqlfiles import sql
 STORAGE = "storage"
 JOURNAL = f"{STORAGE}.publications"
 BOOKKEEPING = ("publication", "written_at")
-UINT64 = 2**64
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The first and the last instant of a DateTime of ClickHouse.
+EPOCH, END_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC), datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)
 
 # Rows of the publications named by two parallel arrays, one publication an hour. The zone must be the column's:
 # ClickHouse prunes partitions by the month that a constant has in its own zone, and on a server that isn't in UTC
 # it would lose the hours around the end of a month.
 PINNED = """(hour_start, publication) IN (
     SELECT toDateTime(hour, 'UTC'), number
-    FROM (SELECT {hours:Array(UInt32)} AS hour, {numbers:Array(UInt64)} AS number) ARRAY JOIN hour, number)"""
+    FROM (SELECT {{{prefix}hours:Array(UInt32)}} AS hour, {{{prefix}numbers:Array(UInt64)}} AS number)
+    ARRAY JOIN hour, number)"""
 
 # Rows of the publications that are visible, as the public views have them, in the hours from `first` to `last`.
 VISIBLE = """(hour_start, publication) IN (
@@ -35,41 +39,63 @@ VISIBLE = """(hour_start, publication) IN (
       AND hour_start BETWEEN toDateTime({{first:UInt32}}, 'UTC') AND toDateTime({{last:UInt32}}, 'UTC')
     GROUP BY hour_start)"""
 
+# Local dates and hours that are asked for, where the view has no UTC hour.
+LOCAL_HOURS = """(report_date, report_hour) IN (
+    SELECT day, hour FROM (SELECT {days:Array(Date)} AS day, {at:Array(UInt8)} AS hour) ARRAY JOIN day, hour)"""
+
+# What readers tell hours apart by: a UTC hour, in Unix seconds, or a local date and hour.
+ReadersHour = Any
+# Row count and checksum of what readers get, by that.
+Answers = dict[ReadersHour, tuple[int, int]]
+
 
 @dataclass(frozen=True, slots=True)
-class Current:
-    """The publication that is visible for one hour."""
+class Entry:
+    """The journal's entry for one hour of one table; the fields are those of `storage.publications`."""
 
     number: int
     source_read_at: datetime
     row_count: int
     checksum: int
     run_id: str
-    sent_as: str = ""
+    content: int = 0
+    accounting: int = 0
+    made_of: str = ""
+    compared_at: datetime = EPOCH
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, found: Sequence[Any]) -> Self:
+        """An entry as `current_publications.sql` gives it."""
+        number, read_at, row_count, checksum, run_id, content, accounting, made_of, compared_at, facts = found
+        return cls(
+            number, _instant(read_at), row_count, checksum, run_id, content, accounting, made_of,
+            _instant(compared_at), json.loads(facts or "{}"),
+        )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTotals:
-    """What is stored of some publications.
-
-    Attributes:
-        checksums: Of every hour that has rows, the sum of cityHash64 over all columns.
-        visible: Row count and checksum of what readers can see, by what they tell hours apart by.
-    """
-
-    checksums: Mapping[datetime, int]
-    visible: Mapping[tuple[Any, ...], tuple[int, int]]
-
-    def __add__(self, other: "StoredTotals") -> "StoredTotals":
-        """The totals of both; an hour is in one of them."""
-        seen = dict(self.visible)
-        for key, (count, total) in other.visible.items():
-            counted, summed = seen.get(key, (0, 0))
-            seen[key] = counted + count, (summed + total) % UINT64
-        return StoredTotals({**self.checksums, **other.checksums}, seen)
+def current_entries(
+    clickhouse: ClickHouse, names: Iterable[str], since: datetime, until: datetime
+) -> dict[str, dict[datetime, Entry]]:
+    """Of every hour in [since, until) that was ever published in the tables of these names, what is visible now."""
+    names = list(names)
+    _, rows = clickhouse.rows(
+        sql("clickhouse/queries/current_publications.sql"),
+        {"tables": names, "since": seconds_of(since), "until": seconds_of(until)},
+    )
+    found: dict[str, dict[datetime, Entry]] = {name: {} for name in names}
+    for name, seconds, entry in rows:
+        found[name][hour_of(seconds)] = Entry.parse(entry)
+    return found
 
 
-@dataclass(frozen=True, slots=True)
+def rows_in_tables(clickhouse: ClickHouse, names: Sequence[str]) -> dict[str, int]:
+    """Visible rows of all hours that are kept, by the journal, of the tables of these names."""
+    _, rows = clickhouse.rows(sql("clickhouse/queries/rows_in_tables.sql"), {"tables": list(names)})
+    return dict.fromkeys(names, 0) | {name: int(count) for name, count in rows}
+
+
+@dataclass(frozen=True)
 class HourlyTable:
     """A public view `database.table` over `storage.table`.
 
@@ -91,8 +117,7 @@ class HourlyTable:
             ClickHouseError: There is no such table.
         """
         database, _, table = name.partition(".")
-        stored = _columns(clickhouse, STORAGE, table)
-        public = _columns(clickhouse, database, table)
+        stored, public = clickhouse.schema_of(STORAGE, table).columns, clickhouse.schema_of(database, table).columns
         if not stored or not public:
             raise ClickHouseError(f"{clickhouse.place} has no table for {name}. {INIT_HINT}")
         columns = [Column.parse(*row) for row in stored if row[0] not in BOOKKEEPING]
@@ -103,21 +128,25 @@ class HourlyTable:
         """The storage table."""
         return f"{STORAGE}.{self.name.partition('.')[2]}"
 
-    def current(self, clickhouse: ClickHouse, since: datetime, until: datetime) -> dict[datetime, Current]:
-        """Of every hour in [since, until) that was ever published, the publication that is visible now."""
-        _, rows = clickhouse.rows(
-            sql("clickhouse/queries/current_publications.sql"),
-            {"table_name": self.name, "since": _seconds(since), "until": _seconds(until)},
-        )
-        return {
-            datetime.fromtimestamp(seconds, UTC): Current(number, EPOCH + timedelta(microseconds=micros), *facts)
-            for seconds, number, (micros, *facts) in rows
-        }
+    @cached_property
+    def summed_columns(self) -> list[Column]:
+        """The columns that the checksum is over: those that readers get."""
+        return [column for column in self.columns if column.name in self.public_columns]
 
-    def row_count(self, clickhouse: ClickHouse) -> int:
-        """Visible rows of all hours that are kept, by the journal."""
-        _, rows = clickhouse.rows(sql("clickhouse/queries/freshness.sql"), {"table_name": self.name})
-        return int(rows[0][3])
+    @cached_property
+    def checksum(self) -> str:
+        """The checksum as SQL, of the storage and of the view alike."""
+        return checksum_sql(self.summed_columns)
+
+    @property
+    def readers_hour(self) -> str:
+        """What readers tell hours apart by, as SQL."""
+        by_hour = "hour_start" in self.public_columns
+        return "toUnixTimestamp(hour_start)" if by_hour else "(report_date, report_hour)"
+
+    def current(self, clickhouse: ClickHouse, since: datetime, until: datetime) -> dict[datetime, Entry]:
+        """Of every hour in [since, until) that was ever published, the publication that is visible now."""
+        return current_entries(clickhouse, [self.name], since, until)[self.name]
 
     def load(self, clickhouse: ClickHouse, hours: Sequence[datetime]) -> HourlyFrame:
         """The visible rows of the hours.
@@ -149,11 +178,8 @@ class HourlyTable:
     ) -> pl.DataFrame:
         """The stored rows of these publications, by hour, visible or not, in the table's own types."""
         asked = [c for c in self.columns if columns is None or c.name in columns]
-        selected = ", ".join(map(_as_arrow, asked))
-        frame = clickhouse.frame(
-            f"SELECT {selected} FROM {self.storage} WHERE {self._partitions()} AND {PINNED}",  # noqa: S608 - own names
-            _pinned(publications),
-        )
+        rows, parameters = self.pinned(publications)
+        frame = clickhouse.frame(f"SELECT {', '.join(map(_as_arrow, asked))} FROM {rows}", parameters)  # noqa: S608 - own names
         return frame.select(pl.col(c.name).cast(c.dtype) for c in asked)
 
     def visible(self, clickhouse: ClickHouse, where: str, parameters: Mapping[str, Any]) -> pl.DataFrame:
@@ -162,88 +188,91 @@ class HourlyTable:
         frame = clickhouse.frame(f"SELECT {columns} FROM {self.name} WHERE {where}", parameters)  # noqa: S608 - own names
         return frame.select(pl.col(c.name).cast(c.dtype) for c in self.columns)
 
-    def stored_totals(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> StoredTotals:
-        """What ClickHouse has stored of these publications, by count and checksum, in one pass."""
-        by = self._readers_hour()
-        _, rows = clickhouse.rows(
-            f"SELECT toUnixTimestamp(hour_start), {_hash([c.name for c in self.columns])}, "  # noqa: S608 - own names
-            f"{', '.join(by)}, count(), {_hash(self.public_columns)} FROM {self.storage} "
-            f"WHERE {self._partitions()} AND {PINNED} GROUP BY hour_start, {', '.join(by)}",
-            _pinned(publications),
-        )
-        checksums: dict[datetime, int] = {}
-        seen: dict[tuple[Any, ...], tuple[int, int]] = {}
-        for seconds, checksum, *key, count, visible in rows:
-            hour = datetime.fromtimestamp(seconds, UTC)
-            checksums[hour] = (checksums.get(hour, 0) + checksum) % UINT64
-            # Two hours that readers can't tell apart, as when clocks are set back, are one to them.
-            counted, summed = seen.get(tuple(key), (0, 0))
-            seen[tuple(key)] = counted + count, (summed + visible) % UINT64
-        return StoredTotals(checksums, seen)
+    def no_rows(self) -> pl.DataFrame:
+        """A frame without rows, in the table's own types."""
+        return pl.DataFrame(schema={column.name: column.dtype for column in self.columns})
+
+    def stored_counts(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> dict[datetime, int]:
+        """How many rows of these publications are stored; only two narrow columns are read."""
+        rows, parameters = self.pinned(publications, columns=["hour_start"])
+        query = f"SELECT toUnixTimestamp(hour_start) AS hour_seconds, count() FROM {rows} GROUP BY hour_seconds"  # noqa: S608 - own names
+        found = {hour_of(seconds): count for seconds, count in clickhouse.rows(query, parameters)[1]}
+        return {hour: found.get(hour, 0) for hour in publications}
 
     def checksums_everywhere(
         self, clickhouse: ClickHouse, publications: Mapping[datetime, int]
     ) -> dict[datetime, tuple[int, int]]:
         """Rows and checksum of every hour that has any, over all replicas of all shards of the cluster."""
-        hashed = _hash([c.name for c in self.columns])
-        _, rows = clickhouse.rows(
-            f"SELECT toUnixTimestamp(hour_start), count(), {hashed} "  # noqa: S608 - own names
-            f"FROM clusterAllReplicas({quoted(clickhouse.cluster or '')}, {self.storage}{LOCAL}) "
-            f"WHERE {self._partitions()} AND {PINNED} GROUP BY hour_start",
-            _pinned(publications),
-        )
-        return {datetime.fromtimestamp(seconds, UTC): (count, checksum) for seconds, count, checksum in rows}
+        replicas = f"clusterAllReplicas({quoted(clickhouse.cluster or '')}, {self.storage}{LOCAL})"
+        rows, parameters = self.pinned(publications, storage=replicas)
+        query = f"SELECT toUnixTimestamp(hour_start), count(), {self.checksum} FROM {rows} GROUP BY hour_start"  # noqa: S608 - own names
+        return {
+            hour_of(seconds): (count, checksum) for seconds, count, checksum in clickhouse.rows(query, parameters)[1]
+        }
 
-    def answered_totals(
-        self, clickhouse: ClickHouse, hours: Sequence[datetime]
-    ) -> dict[tuple[Any, ...], tuple[int, int]]:
-        """The same, asked by the public name. Grouped by hour, as the view has it."""
-        where = asked = "has({hours:Array(UInt32)}, toUnixTimestamp(hour_start))"
-        if "hour_start" not in self.public_columns:
-            # The view has no UTC hour: its local date and hour are those that the storage has for these hours.
-            local = f"SELECT report_date, report_hour FROM {self.storage} WHERE {self._partitions()} AND {asked}"  # noqa: S608
-            where = f"{self._partitions()} AND (report_date, report_hour) IN ({local})"
-        return self._totals(clickhouse, self.name, where, _pinned(dict.fromkeys(hours, 0)))
+    def stored_answers(self, clickhouse: ClickHouse, publications: Mapping[datetime, int]) -> Answers:
+        """What readers would get of these publications, by the rows that are stored."""
+        rows, parameters = self.pinned(publications)
+        return self._answers(clickhouse, rows, parameters)
 
-    def relation(
-        self, hours: Sequence[datetime], publications: Mapping[datetime, int] | None = None
-    ) -> tuple[str, dict[str, Any]]:
-        """SQL of the rows of contiguous hours, and its parameters: visible ones, or those of given publications.
+    def answers(self, clickhouse: ClickHouse, hours: Sequence[datetime], keys: Iterable[ReadersHour]) -> Answers:
+        """What readers get of the hours, asked by the public name.
 
-        Beside what readers see it has `hour_start`.
+        Args:
+            clickhouse: Where.
+            hours: The hours.
+            keys: What readers tell these hours apart by, of all their rows.
         """
+        parameters: dict[str, Any] = {"first": seconds_of(min(hours)), "last": seconds_of(max(hours))}
+        asked = sorted(keys)
+        if "hour_start" in self.public_columns:
+            where, parameters["asked"] = "has({asked:Array(UInt32)}, toUnixTimestamp(hour_start))", asked
+        else:
+            where = LOCAL_HOURS
+            parameters |= {"days": [day for day, _ in asked], "at": [hour for _, hour in asked]}
+        return self._answers(clickhouse, f"{self.name} WHERE {self._partitions()} AND {where}", parameters)
+
+    def pinned(
+        self,
+        publications: Mapping[datetime, int],
+        *,
+        prefix: str = "",
+        columns: Sequence[str] | None = None,
+        storage: str = "",
+    ) -> tuple[str, dict[str, Any]]:
+        """SQL of the stored rows of some publications, one an hour, and its parameters.
+
+        Args:
+            publications: Their numbers, by hour; there is at least one.
+            prefix: Of the names of the parameters, where a statement has several such relations.
+            columns: The columns it has; those of the table, with `hour_start`, by default.
+            storage: Where the rows are, if not in this server's storage table.
+        """
+        names = ", ".join(columns or (c.name for c in self.columns))
+        hours = [seconds_of(hour) for hour in publications]
+        parameters = {"hours": hours, "numbers": list(publications.values()), "first": min(hours), "last": max(hours)}
+        where = f"{self._partitions(prefix)} AND {PINNED.format(prefix=prefix)}"
+        text = f"(SELECT {names} FROM {storage or self.storage} WHERE {where})"  # noqa: S608 - own names
+        return text, {f"{prefix}{name}": value for name, value in parameters.items()}
+
+    def relation(self, hours: Sequence[datetime]) -> tuple[str, dict[str, Any]]:
+        """SQL of the visible rows of contiguous hours, with `hour_start`, and its parameters."""
         columns = ", ".join(c.name for c in self.columns)
-        picked = PINNED if publications else VISIBLE.format(name=self.name)
-        window = {"first": _seconds(min(hours)), "last": _seconds(max(hours))}
-        parameters = window | (_pinned(publications) if publications else {})
-        text = f"(SELECT {columns} FROM {self.storage} WHERE {self._partitions()} AND {picked})"  # noqa: S608 - own names
-        return text, parameters
+        text = f"(SELECT {columns} FROM {self.storage} WHERE {self._partitions()} AND {VISIBLE.format(name=self.name)})"  # noqa: S608 - own names
+        return text, {"first": seconds_of(min(hours)), "last": seconds_of(max(hours))}
 
-    def _totals(
-        self, clickhouse: ClickHouse, relation: str, where: str, parameters: Mapping[str, Any]
-    ) -> dict[tuple[Any, ...], tuple[int, int]]:
-        by = self._readers_hour()
-        _, rows = clickhouse.rows(
-            f"SELECT {', '.join(by)}, count(), {_hash(self.public_columns)} FROM {relation} "  # noqa: S608 - own names
-            f"WHERE {where} GROUP BY {', '.join(by)}",
-            parameters,
+    def _answers(self, clickhouse: ClickHouse, rows: str, parameters: Mapping[str, Any]) -> Answers:
+        query = (
+            f"SELECT {self.readers_hour} AS readers_hour, count(), {self.checksum} FROM {rows} GROUP BY readers_hour"  # noqa: S608 - own names
         )
-        return {tuple(key): (count, checksum) for *key, count, checksum in rows}
+        return {key: (count, checksum) for key, count, checksum in clickhouse.rows(query, parameters)[1]}
 
-    def _readers_hour(self) -> list[str]:
-        """What readers tell hours apart by."""
-        return (
-            ["toUnixTimestamp(hour_start)"] if "hour_start" in self.public_columns else ["report_date", "report_hour"]
-        )
-
-    def _partitions(self) -> str:
+    def _partitions(self, prefix: str = "") -> str:
         """A condition that ClickHouse prunes partitions by. A zone's date is at most a day from UTC's."""
+        first, last = (f"toDateTime({{{prefix}{name}:UInt32}}, 'UTC')" for name in ("first", "last"))
         if any(c.name == "report_date" for c in self.columns):
-            return (
-                "report_date BETWEEN toDate(toDateTime({first:UInt32}, 'UTC')) - 1 "
-                "AND toDate(toDateTime({last:UInt32}, 'UTC')) + 1"
-            )
-        return "hour_start BETWEEN toDateTime({first:UInt32}, 'UTC') AND toDateTime({last:UInt32}, 'UTC')"
+            return f"report_date BETWEEN toDate({first}) - 1 AND toDate({last}) + 1"
+        return f"hour_start BETWEEN {first} AND {last}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +284,19 @@ class Published:
     Attributes:
         entries: The journal's entry for each hour.
         columns: The columns that are read; all, if None.
+        in_memory: Rows of hours that this process has just written, by the number of their publication.
     """
 
     clickhouse: ClickHouse
     table: HourlyTable
-    entries: Mapping[datetime, Current]
+    entries: Mapping[datetime, Entry]
     columns: Sequence[str] | None = None
+    in_memory: Mapping[tuple[datetime, int], pl.DataFrame] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> dict[datetime, int]:
+        """The publication of each hour."""
+        return {hour: entry.number for hour, entry in self.entries.items()}
 
     @property
     def read_at(self) -> dict[datetime, datetime]:
@@ -278,39 +314,39 @@ class Published:
         Raises:
             DataError: ClickHouse no longer has all the rows that were published.
         """
-        rows = self.table.read(self.clickhouse, {hour: self.entries[hour].number for hour in hours}, self.columns)
-        frame = HourlyFrame(rows, {hour: self.entries[hour].source_read_at for hour in hours})
+        keys = [(hour, self.entries[hour].number) for hour in hours]
+        kept = [self.in_memory[key] for key in keys if key in self.in_memory]
+        absent = {hour: number for hour, number in keys if (hour, number) not in self.in_memory}
+        if absent:
+            kept.append(self.table.read(self.clickhouse, absent, self.columns))
+        names = [c.name for c in self.table.columns if self.columns is None or c.name in self.columns]
+        frame = HourlyFrame(
+            pl.concat([rows.select(names) for rows in kept]),
+            {hour: self.entries[hour].source_read_at for hour in hours},
+        )
         counts = frame.rows_per_hour()
         incomplete = [hour for hour in hours if counts[hour] != self.entries[hour].row_count]
         if incomplete:
             published = sum(self.entries[hour].row_count for hour in hours)
             raise DataError(
-                f"{self.table.storage} has other rows than were published for {describe(incomplete)}: {rows.height} in "
-                f"all hours, the journal says {published}. Load {self.table.name} again."
+                f"{self.table.storage} has other rows than were published for {describe(incomplete)}: "
+                f"{frame.rows.height} in all hours, the journal says {published}. Load {self.table.name} again."
             )
         return frame
 
 
-def _columns(clickhouse: ClickHouse, database: str, table: str) -> Sequence[Sequence[Any]]:
-    name = f"{database}.{table}"
-    if not clickhouse.columns.get(name):
-        _, found = clickhouse.rows(sql("clickhouse/queries/columns.sql"), {"database": database, "table": table})
-        clickhouse.columns[name] = found
-    return clickhouse.columns[name]
+def hour_of(seconds: int) -> datetime:
+    """The hour that begins at these Unix seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
-def _pinned(publications: Mapping[datetime, int]) -> dict[str, Any]:
-    hours = [_seconds(hour) for hour in publications]
-    return {"hours": hours, "numbers": list(publications.values()), "first": min(hours), "last": max(hours)}
-
-
-def _hash(columns: Sequence[str]) -> str:
-    # The tuple matters: a hash of several arguments is NULL as soon as one of them is, and a sum skips NULL.
-    return f"sum(cityHash64(tuple({', '.join(columns)})))"
-
-
-def _seconds(hour: datetime) -> int:
+def seconds_of(hour: datetime) -> int:
+    """Unix seconds of an hour."""
     return int(hour.timestamp())
+
+
+def _instant(micros: int) -> datetime:
+    return EPOCH + timedelta(microseconds=micros)
 
 
 def _as_arrow(column: Column) -> str:

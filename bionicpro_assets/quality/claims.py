@@ -31,8 +31,8 @@ class Claim:
         blocking: Whether it is checked on the rows of a publication before they become visible, and keeps them from it.
         parameters: The thresholds that the SQL takes.
         query: The name of the SQL file, where one serves two tables.
-        screen: The name of a cheaper query, in `screens/`, that looks for this and other claims on the table at once:
-            where it has no `suspects`, none of them finds anything. Thresholds are named `<claim>_<name>` in it.
+        screen: The column of the table's audit, `sql/clickhouse/audits/`, that counts rows which this claim, and maybe
+            others, could find: where it is 0 the claim holds. Thresholds are named `<claim>_<name>` in the audit.
         hourly: Whether what it finds in an hour depends on the rows of that hour only, so that a long window can be
             worked through in parts.
         of_now: Whether it is about the present, whatever hours a run is for.
@@ -62,22 +62,29 @@ def claims(settings: Settings) -> list[Claim]:
 
 def _of_the_crm(settings: Settings) -> list[Claim]:
     return [
-        Claim(CRM, "one_wearer_per_chip", "In every hour a chip has one wearer at most.", blocking=True),
+        Claim(
+            CRM,
+            "one_wearer_per_chip",
+            "In every hour a chip has one wearer at most.",
+            blocking=True,
+            screen="shared_chips",
+        ),
         Claim(
             CRM,
             "crm_not_shrunk",
             f"The CRM hasn't lost more than {settings.max_crm_shrink_percent:g} % of its fitted prostheses at once.",
             blocking=True,
             parameters={"share": settings.max_crm_shrink_percent / 100},
+            screen="ended_chips",
         ),
         Claim(
             CRM,
             "every_person_has_a_login_and_name",
             "Every customer has a login, a name and an e-mail address.",
             "WARN",
-            screen="crm_people",
+            screen="odd_people",
         ),
-        Claim(CRM, "one_prosthesis_per_chip", "The CRM names one prosthesis for a chip.", "WARN", screen="crm_people"),
+        Claim(CRM, "one_prosthesis_per_chip", "The CRM names one prosthesis for a chip.", "WARN", screen="odd_people"),
         Claim(
             CRM,
             "wearers_named",
@@ -85,6 +92,7 @@ def _of_the_crm(settings: Settings) -> list[Claim]:
             f"{settings.max_assumed_percent:g} % of the chips.",
             "WARN",
             parameters={"share": settings.max_assumed_percent / 100},
+            screen="assumed_wearers",
         ),
     ]
 
@@ -93,14 +101,20 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
     # A tenth more than one row a second: clocks of prostheses run a little fast or slow.
     most = int(SECONDS_OF_AN_HOUR * 1.1)
     return [
-        Claim(TELEMETRY, "one_row_per_chip_and_hour", "Telemetry has one row for a chip and hour.", blocking=True),
-        Claim(TELEMETRY, "no_hour_from_the_future", "No hour is later than now.", blocking=True),
+        Claim(
+            TELEMETRY,
+            "one_row_per_chip_and_hour",
+            "Telemetry has one row for a chip and hour.",
+            blocking=True,
+            screen="doubled_chips",
+        ),
+        Claim(TELEMETRY, "no_hour_from_the_future", "No hour is later than now.", blocking=True, screen="odd_values"),
         Claim(
             TELEMETRY,
             "no_stamp_from_the_future",
             "No row's time of last change is later than now.",
             "WARN",
-            screen="telemetry_values",
+            screen="odd_values",
         ),
         *_values(TELEMETRY, blocking=False),
         Claim(
@@ -109,7 +123,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             f"Nothing is counted more than {most} times in an hour: a prosthesis sends about one row a second.",
             "WARN",
             parameters={"limit": most},
-            screen="telemetry_values",
+            screen="odd_values",
         ),
         Claim(
             TELEMETRY,
@@ -117,7 +131,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             f"No response took longer than {settings.max_response_ms} ms.",
             "WARN",
             parameters={"limit": settings.max_response_ms},
-            screen="telemetry_values",
+            screen="odd_values",
         ),
         Claim(
             TELEMETRY,
@@ -125,7 +139,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
             "Actuators are between -40 and 120 degrees.",
             "WARN",
             parameters={"low": -40, "high": 120},
-            screen="telemetry_values",
+            screen="odd_values",
         ),
         Claim(
             TELEMETRY,
@@ -171,6 +185,7 @@ def _of_the_quarantine(settings: Settings) -> list[Claim]:
             f"Nearly all telemetry has a wearer: at most {settings.max_unknown_chip_percent:g} % of an hour has none.",
             "WARN",
             parameters={"share": settings.max_unknown_chip_percent / 100, "least": 1},
+            screen="unknown_chips",
         ),
         Claim(
             REJECTED,
@@ -178,35 +193,48 @@ def _of_the_quarantine(settings: Settings) -> list[Claim]:
             f"At most {settings.max_unattributed_percent:g} % of an hour has no wearer: else the CRM is to blame.",
             blocking=True,
             parameters={"share": settings.max_unattributed_percent / 100, "least": 20},
+            screen="unattributed",
             query="every_chip_known",
         ),
-        Claim(REJECTED, "no_value_rejected", "No telemetry is set aside for impossible values.", "WARN"),
+        Claim(
+            REJECTED,
+            "no_value_rejected",
+            "No telemetry is set aside for impossible values.",
+            "WARN",
+            screen="rejected_values",
+        ),
     ]
 
 
 def _of_the_mart(settings: Settings) -> list[Claim]:
     return [
-        Claim(MART, "one_row_per_prosthesis_and_hour", "The mart has one row per prosthesis and hour.", blocking=True),
+        Claim(
+            MART,
+            "one_row_per_prosthesis_and_hour",
+            "The mart has one row per prosthesis and hour.",
+            blocking=True,
+            screen="doubled_prostheses",
+        ),
         Claim(
             MART,
             "nothing_lost_nothing_doubled",
             "Every row of telemetry is in the mart or in the quarantine, once, with the same counts.",
             blocking=True,
-            screen="telemetry_accounted_for",
+            screen="unaccounted",
         ),
         Claim(
             MART,
             "right_wearer",
             "Every row has the wearer whom the CRM extract has for the hour.",
             blocking=True,
-            screen="wearer_in_crm",
+            screen="other_wearers",
         ),
         Claim(
             MART,
             "numbers_as_measured",
             "Every number is the one that was measured.",
             blocking=True,
-            screen="telemetry_accounted_for",
+            screen="unaccounted",
         ),
         Claim(
             MART,
@@ -214,12 +242,10 @@ def _of_the_mart(settings: Settings) -> list[Claim]:
             f"Date and hour of every row are those of {settings.report_timezone}.",
             blocking=True,
             parameters={"zone": settings.report_timezone},
-            screen="mart_values",
+            screen="odd_values",
         ),
-        Claim(
-            MART, "every_hour_has_a_person", "Every row has a login and a name.", blocking=True, screen="mart_values"
-        ),
-        Claim(MART, "no_hour_from_the_future", "No hour is later than now.", blocking=True, screen="mart_values"),
+        Claim(MART, "every_hour_has_a_person", "Every row has a login and a name.", blocking=True, screen="odd_values"),
+        Claim(MART, "no_hour_from_the_future", "No hour is later than now.", blocking=True, screen="odd_values"),
         *_values(MART, blocking=True),
         Claim(MART, "mart_as_contracted", "The mart begins with the thirteen columns that reports read.", hourly=False),
         Claim(
@@ -236,7 +262,6 @@ def _of_the_mart(settings: Settings) -> list[Claim]:
 def _values(table: str, *, blocking: bool) -> list[Claim]:
     """Claims on single values. In telemetry they are found and set aside; in the mart there must be none."""
     missing = {"zero_is_missing": int(table == MART)}
-    screen = "mart_values" if table == MART else "telemetry_values"
     return [
         Claim(
             table,
@@ -244,14 +269,14 @@ def _values(table: str, *, blocking: bool) -> list[Claim]:
             "No more movements succeeded than there were.",
             blocking=blocking,
             parameters=missing,
-            screen=screen,
+            screen="odd_values",
         ),
         Claim(
             table,
             "percentages_within_0_and_100",
             "Every percentage is between 0 and 100.",
             blocking=blocking,
-            screen=screen,
+            screen="odd_values",
         ),
         Claim(
             table,
@@ -259,13 +284,13 @@ def _values(table: str, *, blocking: bool) -> list[Claim]:
             "A minimum isn't above its average, and an average isn't above its maximum.",
             blocking=blocking,
             parameters=missing,
-            screen=screen,
+            screen="odd_values",
         ),
         Claim(
             table,
             "values_possible",
             "No count or time is negative, and all are numbers.",
             blocking=blocking,
-            screen=screen,
+            screen="odd_values",
         ),
     ]

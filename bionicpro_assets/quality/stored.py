@@ -9,6 +9,7 @@ from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.parity import check_parity
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART, Claim
+from bionicpro_assets.quality.evaluate import Look
 from bionicpro_assets.quality.verdict import Found, HourVerdict, Verdict
 
 
@@ -29,14 +30,15 @@ def published_verdict(clickhouse: ClickHouse, hours: Sequence[datetime]) -> Hour
     if not published:
         return Verdict(published_claim(), {})
     numbers = {hour: entry.number for hour, entry in published.items()}
-    stored = table.stored_totals(clickhouse, numbers)
+    audited = Look(clickhouse, sorted(published), {MART: numbers}).audit(MART, [])
     found = {}
     for hour, entry in published.items():
-        same = stored.checksums.get(hour, 0) == entry.checksum
+        same = (audited[hour].row_count, audited[hour].checksum) == (entry.row_count, entry.checksum)
         sample = [] if same else ["the stored rows have another checksum than the journal"]
         found[hour] = Found(entry.row_count, int(not same), sample)
     try:
-        check_parity(clickhouse, table, sorted(published), (numbers, stored))
+        stored = {hour: (numbers[hour], audited[hour].answers) for hour in published}
+        check_parity(clickhouse, table, sorted(published), stored)
     except PublicationError as error:
         newest = max(published)
         found[newest] = Found(published[newest].row_count, 1, [str(error)])

@@ -54,6 +54,10 @@ class Verdict(Generic[Moment]):
         """The verdict on one moment."""
         return Verdict(self.claim, {moment: self.found[moment]} if moment in self.found else {})
 
+    def joined(self, other: "Verdict[Moment] | None") -> "Verdict[Moment]":
+        """The verdict on the moments of both."""
+        return self if other is None else Verdict(self.claim, {**self.found, **other.found})
+
     def __str__(self) -> str:
         """The claim, and where it doesn't hold, with an example."""
         if self.passed:

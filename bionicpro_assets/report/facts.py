@@ -9,7 +9,7 @@ from bionicpro_assets.days import DAY, day_begins, local_day
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import HOUR
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import RETENTION
+from bionicpro_assets.load.refuse import RETENTION
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import MART
 from bionicpro_assets.quality.labels import other_zone

@@ -9,12 +9,7 @@ WITH published AS (
       AND hour_start >= toDateTime({since:UInt32} - 4 * 604800 - 3600, 'UTC')
     GROUP BY hour_start
 ),
-here AS (SELECT toUnixTimestamp(hour_start) AS hour_seconds, toInt64(count()) AS n FROM :rows GROUP BY hour_seconds),
-judged AS (
-    SELECT p.hour_seconds AS hour_seconds, h.n AS n
-    FROM published AS p LEFT JOIN here AS h ON h.hour_seconds = p.hour_seconds
-    WHERE p.hour_seconds >= {since:UInt32} AND p.hour_seconds + 3600 <= {now:UInt32}
-),
+judged AS (SELECT hour_seconds, n FROM published WHERE hour_seconds >= {since:UInt32} AND hour_seconds + 3600 <= {now:UInt32}),
 weeks AS (
     SELECT a.hour_seconds AS hour_seconds, any(a.n) AS n, a.week AS week, min(p.n) AS least, max(p.n) AS most
     FROM (

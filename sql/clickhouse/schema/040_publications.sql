@@ -10,7 +10,12 @@ CREATE TABLE IF NOT EXISTS storage.publications
     source_read_at DateTime64(6, 'UTC')   COMMENT 'When the source was read, by the source''s own clock; the newest read of an hour is the one that is visible',
     started_at     DateTime64(6, 'UTC')   COMMENT 'When this attempt began, by the writer''s clock; decides between two attempts of one read',
     row_count      UInt64                 COMMENT 'Rows of the hour; 0 is an hour that is known to be empty',
-    checksum       UInt64                 COMMENT 'Order-independent checksum of the hour''s rows, computed by ClickHouse on what it stored',
+    checksum       UInt64                 COMMENT 'Checksum of the hour''s public columns, in whatever order its rows are; the sender, the storage and the public view give the same',
+    content        UInt64                 COMMENT 'The same without etl_processed_at: equal where two loads of an hour give the same rows',
+    accounting     UInt64                 COMMENT 'Checksum of chips and numbers that telemetry has in common with mart and quarantine; 0 where it was not computed',
+    made_of        String                 COMMENT 'What the rows were made of: the state of the source, or the numbers of other publications; empty if it is not known',
+    compared_at    DateTime64(6, 'UTC')   COMMENT 'When the source was read whose rows were last compared with the stored ones, value by value',
+    facts          String                 COMMENT 'What the load said of the hour, as JSON; repeated where an hour is confirmed without reading its rows',
     run_id         String                 COMMENT 'The Dagster run that published or confirmed it',
     committed_at   DateTime64(6, 'UTC')   DEFAULT now64(6) COMMENT 'When the row was written, by ClickHouse''s clock'
 )

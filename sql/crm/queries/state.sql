@@ -1,0 +1,1 @@
+SELECT count(*)::text || ':' || coalesce(max(last_updated_at)::text, '') || ':' || coalesce(sum(hashtext(customer_updated_at::text || prosthesis_updated_at::text))::text, '') FROM crm.v_customer_prosthesis
