@@ -4,12 +4,14 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from bionicpro_assets.errors import SourceError
 from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
+from bionicpro_assets.extract.known_view import table_may_be_read
 from bionicpro_assets.extract.parallel import in_order
 from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.frames import HourlyFrame
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor as PgCursor
 
 
-# Connections that read a window of several parts at the same time. The view rounds its averages row by row, on one
-# processor a connection: with two, the server prepares one part while the other is on its way.
+# Connections that read a window of several parts at the same time. Averages are rounded row by row, on one processor a
+# connection: with two, the server prepares one part while the other is on its way.
 READERS = 2
 
 
@@ -29,7 +31,7 @@ def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) 
     """The rolled-up telemetry of contiguous hours: one row per chip and hour, in one read.
 
     The rows are those of `telemetry.v_hourly_telemetry`, without its report_date and report_hour, which follow
-    the session's time zone.
+    the session's time zone. Where the table under the view may be read, and gives the same, it is.
 
     Raises:
         SourceError: The database can't be read, the view isn't what the data contract says, or an hour_start
@@ -37,7 +39,7 @@ def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) 
     """
     with source.snapshot() as snapshot:
         HOURLY_TELEMETRY.check(snapshot)
-        return HourlyFrame(_read(snapshot, hours), dict.fromkeys(hours, snapshot.read_at))
+        return HourlyFrame(_read(snapshot, hours, hourly_query(snapshot)), dict.fromkeys(hours, snapshot.read_at))
 
 
 def read_parts(snapshot: Snapshot, parts: Sequence[Sequence[datetime]]) -> Generator[pl.DataFrame]:
@@ -49,14 +51,20 @@ def read_parts(snapshot: Snapshot, parts: Sequence[Sequence[datetime]]) -> Gener
     with (
         snapshot.readers(min(READERS, len(parts))) as readers,
         # Closed before the connections are.
-        closing(in_order(readers, _read, parts)) as found,
+        closing(in_order(readers, partial(_read, query=hourly_query(snapshot)), parts)) as found,
     ):
         yield from found
 
 
-def _read(snapshot: Snapshot, hours: Sequence[datetime]) -> pl.DataFrame:
+def hourly_query(snapshot: Snapshot) -> str:
+    """The cheapest query, of `:since` and `:until`, that gives the view's rows to the last bit."""
+    name = "hourly_telemetry_from_table" if table_may_be_read(snapshot) else "hourly_telemetry"
+    return sql(f"telemetry/queries/{name}.sql")
+
+
+def _read(snapshot: Snapshot, hours: Sequence[datetime], query: str) -> pl.DataFrame:
     since, until = contiguous(hours)
-    rows = snapshot.read(with_instants(sql("telemetry/queries/hourly_telemetry.sql"), since=since, until=until))
+    rows = snapshot.read(with_instants(query, since=since, until=until))
     askew = rows.filter(pl.col("hour_start") != pl.col("hour_start").dt.truncate("1h"))
     if not askew.is_empty():
         example = askew.item(0, "hour_start")
