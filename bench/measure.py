@@ -84,7 +84,7 @@ def compete(module: str, job: Job, *arguments: str) -> Result:
         RuntimeError: It failed; what it said goes to this process's standard error.
     """
     command = [sys.executable, "-W", "ignore", "-m", module, json.dumps(asdict(job)), *arguments]
-    server = _server_seconds(job.postmaster)
+    server = server_seconds(job.postmaster)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         peak = [0.0]
         watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), peak))
@@ -94,7 +94,7 @@ def compete(module: str, job: Job, *arguments: str) -> Result:
     if process.returncode:
         raise RuntimeError(f"{module} ended with status {process.returncode}")
     told = json.loads(output.strip().splitlines()[-1])
-    processor = told["processor"] + _server_seconds(job.postmaster) - server
+    processor = told["processor"] + server_seconds(job.postmaster) - server
     return Result(told["seconds"], processor, peak[0] / MEBIBYTE, told["rows"], told.get("steps", {}))
 
 
@@ -127,7 +127,7 @@ def _watch(process: psutil.Process, peak: list[float]) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _server_seconds(postmaster: int) -> float:
+def server_seconds(postmaster: int) -> float:
     """Processor time of the server and all its processes, those that have ended included."""
     server = psutil.Process(postmaster)
     used = sum(server.cpu_times()[:4])

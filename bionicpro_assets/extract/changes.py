@@ -37,7 +37,7 @@ class ChipState:
     """What the CRM says of a chip, as far as it decides whether the chip's hours have a wearer.
 
     Attributes:
-        changed_at: When it last changed the prosthesis.
+        changed_at: When it last changed the prosthesis; None if it doesn't say, or says a time that can't be.
         rows: How many prostheses it names for the chip, and of how many of them the customer has a login and a name.
             A view or a customer may be mended without any stamp of the prosthesis.
     """
@@ -59,7 +59,7 @@ def changed_hours(snapshot: Snapshot, since: datetime, first: datetime, until: d
 
 
 def hour_states(snapshot: Snapshot, hours: Collection[datetime]) -> dict[datetime, str]:
-    """The state of each of the hours in the roll-up: how many rows, and a sum of when they were last changed."""
+    """The state of each of the hours in the roll-up: another text after a change; EMPTY for hours without rows."""
     if not hours:
         return {}
     query = with_values(sql("telemetry/queries/late_hour_states.sql"), hours=sorted(hours))

@@ -15,5 +15,11 @@ def crm_answer(snapshot: Snapshot) -> CrmAnswer:
 
 
 def crm_state(snapshot: Snapshot) -> str:
-    """The state of what the CRM says, in one short text: how many rows there are, and when they were last changed."""
+    """The state of what the CRM says: another text when a row came, went, or was stamped.
+
+    What leaves no stamp isn't seen: a model that gets another name, for one.
+
+    Raises:
+        SourceError: The database can't be read.
+    """
     return str(snapshot.read(sql("crm/queries/state.sql")).item())

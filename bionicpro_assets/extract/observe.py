@@ -32,7 +32,7 @@ class Observation:
     Attributes:
         seen_in: What was read: the table, or the view that stands for it.
         observed_at: When, by the database's clock.
-        updated_at: When it last changed; None if nobody can say.
+        updated_at: When it last changed, of the stamps that can be; None if nobody can say.
         rows: Rows, counted; None where counting would cost too much.
         estimated_rows: Rows as PostgreSQL estimates them; None if it doesn't.
         columns: Name and PostgreSQL type; empty where the table may not be read.

@@ -28,7 +28,7 @@ HALVES = st.builds(
 @pytest.fixture(params=["sources", "deployed"])
 def either(request) -> Sources:
     """A database with this platform's view, and one as it stands in the field; every number may be missing."""
-    made = request.getfixturevalue(request.param)
+    made: Sources = request.getfixturevalue(request.param)
     for column in ("movements_count", "successful_movements", "updated_at"):
         made.in_telemetry(f"ALTER TABLE {TABLE} ALTER {column} DROP NOT NULL")
     return made
@@ -70,13 +70,8 @@ def test_both_ways_give_the_same_bits_of_values_chosen_to_part_them(either):
     values=st.lists(REALS | HALVES, min_size=6, max_size=300),
     counts=st.lists(st.tuples(INTEGERS, INTEGERS), min_size=1, max_size=50),
 )
-def test_both_ways_give_the_same_bits_of_any_values(sources_of_any_values, values, counts):
-    compared(sources_of_any_values.telemetry, values, counts)
-
-
-@pytest.fixture
-def sources_of_any_values(either) -> Sources:
-    return either
+def test_both_ways_give_the_same_bits_of_any_values(either, values, counts):
+    compared(either.telemetry, values, counts)
 
 
 @pytest.mark.parametrize("digits", [-15, 0, 3])

@@ -14,9 +14,7 @@ import pytest
 
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
-from bionicpro_assets.extract.changes import hour_states, hour_states_between, states_of
 from bionicpro_assets.extract.postgres import PostgresSource
-from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.late.cursor import Cursor
 from bionicpro_assets.late.find import Finder
@@ -685,19 +683,3 @@ def test_a_cursor_of_another_version_is_begun_anew(daemon, sources):
         daemon.cursor = cursor
         assert asked(daemon.tick().run_requests) == [[ago(hours=9)]]
         assert json.loads(daemon.cursor)["version"] == 1
-
-
-def test_the_state_of_an_hour_is_the_same_in_sql_and_of_the_rows_that_were_read(sources):
-    sources.in_telemetry("ALTER TABLE telemetry.hourly_stats ALTER updated_at DROP NOT NULL")
-    sources.in_telemetry(
-        "INSERT INTO telemetry.hourly_stats (chip_id, hour_start, updated_at) "
-        "SELECT 'C' || n, %s + (n %% 3) * interval '1 hour', CASE WHEN n %% 10 > 0 THEN "
-        "'2020-01-01'::timestamptz + random() * interval '60 years' END FROM generate_series(1, 3000) n",
-        (ago(hours=9),),
-    )
-    hours = hour_range(ago(hours=10), ago(hours=7))
-    read = states_of(extract_hourly_telemetry(sources.telemetry, hours).rows)
-    with sources.telemetry.snapshot() as snapshot:
-        assert hour_states(snapshot, hours) == read | {ago(hours=10): "0:0"}
-        assert hour_states_between(snapshot, ago(hours=9), ago(hours=6)) == read
-    assert len(set(read.values())) == 3

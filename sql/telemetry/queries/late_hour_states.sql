@@ -1,10 +1,12 @@
--- The state of each of some hours in one short text: how many rows, and the sum of when they were last changed,
--- in microseconds modulo a prime (a plain sum of a large hour exceeds 64 bits). extract/changes.py computes the
--- same of rows that were read. A row that came, went or was changed makes another text.
+-- The state of each of some hours in one short text: how many rows, and the sum of a hash of each row's chip and of
+-- when it was last changed. A row that came, went or was changed makes another text; so do two stamps exchanged, or
+-- that move by the same time in opposite directions, which a sum of the stamps wouldn't show. A hash takes every stamp,
+-- also infinity and none, where arithmetic on microseconds fails; the sum of 64-bit hashes is numeric, and has no end.
+-- PostgreSQL doesn't compute the columns of the view that aren't asked for, so the view costs no more than its table.
 SELECT
     hour_start::timestamptz AS hour,
     count(*)::text || ':' ||
-        coalesce(sum((date_part('epoch', updated_at) * 1000000)::bigint % 2147483647), 0)::bigint AS state
+        sum(hash_array_extended(ARRAY[updated_at], hashtextextended(coalesce(chip_id, ''), 0)))::text AS state
 FROM telemetry.v_hourly_telemetry
 WHERE hour_start = ANY (:hours)
 GROUP BY hour_start
