@@ -18,9 +18,9 @@ import polars as pl
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+from bionicpro_assets_tests.publishing import publish_frame
 
 MART = "reports.user_prosthesis_stats"
 DURABLE = "ALTER TABLE storage.{} MODIFY SETTING fsync_after_insert = 1, fsync_part_directory = 1"
@@ -69,7 +69,7 @@ def main() -> None:
                                 clickhouse.command(DURABLE.format(table))
                     rows = frame(clickhouse, arguments.rows, round_)
                     began = time.perf_counter()
-                    publish(clickhouse, MART, rows, run_id="bench", batch_size=10_000)
+                    publish_frame(clickhouse, MART, rows, run_id="bench", batch_size=10_000)
                     if round_:
                         times.append(time.perf_counter() - began)
     medians = {name: statistics.median(times) * 1000 for name, times in took.items()}

@@ -22,13 +22,13 @@ from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.load import crm_history
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import publish
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.demo import Fleet, make_crm
 from bionicpro_assets.setup.embedded import embedded_postgres
 from bionicpro_assets.setup.postgres import apply_postgres_schema, call, run_scripts, transaction
 from bionicpro_assets.transform import crm_history as transform
 from bionicpro_assets.transform import join
+from bionicpro_assets_tests.publishing import publish_frame
 
 ROUNDS = 5
 
@@ -70,7 +70,7 @@ def main() -> None:
             call(telemetry, "SELECT demo.generate_hourly_stats(1, %s, %s, %s)", (prostheses, hours[0], now + HOUR))
             apply_clickhouse_schema(mart)
             first = crm_history.extract_crm_hours(crm, mart, hours)
-            publish(mart, crm_history.CRM_EXTRACT, first, run_id="first", batch_size=10_000)
+            publish_frame(mart, crm_history.CRM_EXTRACT, first, run_id="first", batch_size=10_000)
             measure(crm, telemetry, mart, hours, Stopwatch())
 
 

@@ -16,8 +16,8 @@ import polars as pl
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import publish
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+from bionicpro_assets_tests.publishing import publish_frame
 
 NAME = "staging.hourly_telemetry"
 ROUNDS = 5
@@ -65,12 +65,12 @@ def main() -> None:
     seconds: dict[str, list[float]] = {"confirmed": [], "written anew": []}
     with tempfile.TemporaryDirectory() as folder, ClickHouse(f"chdb://{folder}/clickhouse") as clickhouse:
         apply_clickhouse_schema(clickhouse)
-        publish(clickhouse, NAME, window(rows, 0), run_id="first", batch_size=10_000)
+        publish_frame(clickhouse, NAME, window(rows, 0), run_id="first", batch_size=10_000)
         for number in range(ROUNDS):
             for kind, movements in (("confirmed", number), ("written anew", number + 1)):
                 frame = window(rows, movements)
                 began = time.perf_counter()
-                published = publish(clickhouse, NAME, frame, run_id=kind, batch_size=10_000)
+                published = publish_frame(clickhouse, NAME, frame, run_id=kind, batch_size=10_000)
                 seconds[kind].append(time.perf_counter() - began)
                 expected = 3 if kind == "confirmed" else 0
                 if len(published.unchanged) != expected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -81,11 +81,11 @@ class HourlyLoad:
 
     tables: Sequence[str]
     hours: Sequence[datetime]
-    parts: Callable[[Visible], Iterator[Part]]
+    parts: Callable[[Visible], Generator[Part]]
     hand_over: Sequence[str] = ()
     insists: bool = False
 
     @classmethod
     def of(cls, table: str, frame: HourlyFrame) -> HourlyLoad:
         """One frame for one table."""
-        return cls([table], frame.hours, lambda _: iter([{table: frame}]))
+        return cls([table], frame.hours, lambda _: (part for part in [{table: frame}]))

@@ -1,6 +1,6 @@
 """How a verdict of a data-quality claim becomes an asset check evaluation of Dagster."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -179,7 +179,7 @@ def _found_in(record: AssetCheckExecutionRecord) -> Found:
 def contract_told(context: dg.AssetExecutionContext, claim: Claim, load: HourlyLoad) -> HourlyLoad:
     """The load, which records that a source's view isn't as contracted where it fails: the check's step comes later."""
 
-    def parts(visible: Visible) -> Iterator[Part]:
+    def parts(visible: Visible) -> Generator[Part]:
         try:
             yield from load.parts(visible)
         except ContractError as error:

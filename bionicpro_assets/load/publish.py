@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, cast
 
 import polars as pl
 
@@ -181,7 +180,7 @@ class _Attempt:
 
     def made(self) -> dict[str, Publication]:
         """Write, look, commit; what was done."""
-        with closing(cast("Any", self.load.parts(self.current))) as parts:
+        with closing(self.load.parts(self.current)) as parts:
             for part in parts:
                 for name, frame in part.items():
                     self.write(name, frame)
@@ -264,13 +263,13 @@ class _Attempt:
         waiting = {name: numbers for name, numbers in self.waiting.items() if numbers}
         looks = {}
         for name, numbers in waiting.items():
-            hours, before = sorted(numbers), self.current[name]
+            hours = sorted(numbers)
             looks[name] = Look(
                 self.clickhouse,
                 hours,
                 {**_numbers(self.inputs, hours), **_numbers(self.entries, hours)},
                 {hour: entry for hour, entry in self.inputs.get(TELEMETRY, {}).items() if hour in numbers},
-                {hour: before[hour].number for hour in hours if hour in before},
+                _numbers(self.current, hours),
                 int((self.now or datetime.now(UTC)).timestamp()),
             )
             found = looks[name].audit(name, self.claims)

@@ -1,8 +1,8 @@
 """Looking at rows: how many there are, their checksum, and whether the claims on them hold, in one statement a table.
 
 The statement is `sql/clickhouse/audits/<table>.sql`. A claim names one of its columns as its screen: where that is 0
-the claim holds, and where it isn't the claim's own query looks at the hours and says what is wrong. Rows are always those
-of publications that are named, whether readers see them yet or not.
+the claim holds, and where it isn't the claim's own query looks at the hours and says what is wrong. Rows are always
+those of publications that are named, whether readers see them yet or not.
 """
 
 import re
@@ -83,7 +83,7 @@ class Look:
         hours: Which hours.
         publications: By table, the publication of each hour that is looked at; what isn't here has no rows.
         telemetry: What the journal says of the telemetry that mart and quarantine are made of.
-        before: Of the table that is about to be published, the publications that are visible until then.
+        before: By table, the publications that are visible until those that are looked at are published.
         now: What counts as now, in Unix seconds.
     """
 
@@ -91,7 +91,7 @@ class Look:
     hours: Sequence[datetime]
     publications: Mapping[str, Mapping[datetime, int]]
     telemetry: Mapping[datetime, Entry] = field(default_factory=dict)
-    before: Mapping[datetime, int] | None = None
+    before: Mapping[str, Mapping[datetime, int]] = field(default_factory=dict)
     now: int = field(default_factory=lambda: int(datetime.now(UTC).timestamp()))
 
     def audit(self, name: str, claims: Sequence[Claim]) -> dict[datetime, Audited]:
@@ -134,9 +134,8 @@ class Look:
         parameters = dict(parameters)
         for placeholder, table in {":rows": name, ":before": name, **OTHERS}.items():
             if re.search(rf"{placeholder}\b", query):
-                numbers = self.publications.get(table, {})
-                if placeholder == ":before" and self.before is not None:
-                    numbers = self.before
+                pins = self.before if placeholder == ":before" else self.publications
+                numbers = {hour: number for hour, number in pins.get(table, {}).items() if hour in set(self.hours)}
                 relation, more = _relation(self.clickhouse, table, numbers, f"{placeholder[1:]}_")
                 query, parameters = relation.join(re.split(rf"{placeholder}\b", query)), parameters | more
         names, found = self.clickhouse.rows(query, parameters, QUERY_SETTINGS)
@@ -172,6 +171,7 @@ def evaluate(
     *,
     now: datetime | None = None,
     most_rows: int | None = None,
+    unseen: Mapping[str, Mapping[datetime, int]] | None = None,
 ) -> list[HourVerdict]:
     """What each claim finds in the hours, on the rows that readers see.
 
@@ -182,6 +182,7 @@ def evaluate(
         now: What counts as now.
         most_rows: How many rows this process works on at once. ClickHouse looks at a multiple of them together, if they
             are of more than a few hours: what it needs to compare tables, chip by chip, grows with them.
+        unseen: Publications of some tables that are looked at in place of those that are visible.
 
     Raises:
         ClickHouseError: ClickHouse can't be read.
@@ -192,11 +193,13 @@ def evaluate(
         names = list(dict.fromkeys([*EVERYTHING, *(claim.table for claim in claims)]))
         for name, found in current_entries(clickhouse, names, hours[0], hours[-1] + HOUR).items():
             entries[name] = {hour: found[hour] for hour in hours if hour in found}
+    visible = {name: {hour: entry.number for hour, entry in found.items()} for name, found in entries.items()}
     whole = Look(
         clickhouse,
         hours,
-        {name: {hour: entry.number for hour, entry in found.items()} for name, found in entries.items()},
+        {name: {**numbers, **(unseen or {}).get(name, {})} for name, numbers in visible.items()},
         entries.get(TELEMETRY, {}),
+        visible,
         now=int((now or datetime.now(UTC)).timestamp()),
     )
     parts = [hours]
@@ -208,7 +211,7 @@ def evaluate(
     verdicts = [Verdict(claim, {}) if claim.hourly else whole.own_verdict(claim) for claim in claims]
     hourly = [claim for claim in claims if claim.hourly]
     for part in parts:
-        of_part = _verdicts_of_part(replace(whole, hours=part, publications=_within(whole.publications, part)), hourly)
+        of_part = _verdicts_of_part(replace(whole, hours=part), hourly)
         verdicts = [verdict.joined(of_part.get((verdict.claim.table, verdict.claim.name))) for verdict in verdicts]
     return verdicts
 
@@ -227,12 +230,6 @@ def _verdicts_of_part(look: Look, claims: Sequence[Claim]) -> dict[tuple[str, st
         telemetry = {hour: (found.row_count, found.accounting) for hour, found in audits[TELEMETRY].items()}
         account(audits[MART], audits[REJECTED], telemetry)
     return {(claim.table, claim.name): look.verdict(claim, audits.get(claim.table, {})) for claim in claims}
-
-
-def _within(
-    publications: Mapping[str, Mapping[datetime, int]], hours: Sequence[datetime]
-) -> dict[str, dict[datetime, int]]:
-    return {name: {h: found[h] for h in hours if h in found} for name, found in publications.items()}
 
 
 def _relation(

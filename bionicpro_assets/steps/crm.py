@@ -1,6 +1,6 @@
 """The CRM extract: who wore which prosthesis, by what the CRM says now and by what earlier extracts know."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -59,7 +59,7 @@ def crm_load(
     """
     table = HourlyTable.of(clickhouse, CRM_EXTRACT)
 
-    def parts(visible: Visible) -> Iterator[Part]:
+    def parts(visible: Visible) -> Generator[Part]:
         # Noted before the CRM is asked and anything is remembered: what another run publishes from here on, an
         # operator's correction above all, isn't known to the rows below, and would be hidden by them.
         current, consulted = visible[CRM_EXTRACT], known_publications(clickhouse, hours)

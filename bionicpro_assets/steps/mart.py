@@ -1,6 +1,6 @@
 """The mart and the quarantine: telemetry joined with the people who wear the prostheses, and what can't be joined."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ def mart_load(
         for hour in hours
     }
 
-    def parts(current: Visible) -> Iterator[Part]:
+    def parts(current: Visible) -> Generator[Part]:
         same = unchanged_hours(clickhouse, current, made_of, telemetry.read_at)
 
         def frame(

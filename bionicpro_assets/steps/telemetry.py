@@ -1,6 +1,6 @@
 """The telemetry extract: the rolled-up hours that changed, as they were read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -34,7 +34,7 @@ def telemetry_load(
     contiguous(hours)
     table = HourlyTable.of(clickhouse, TELEMETRY)
 
-    def parts(visible: Visible) -> Iterator[Part]:
+    def parts(visible: Visible) -> Generator[Part]:
         current = visible[TELEMETRY]
         with source.snapshot() as snapshot:
             HOURLY_TELEMETRY.check(snapshot)

@@ -26,7 +26,7 @@ from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.embedded import embedded_postgres
 from bionicpro_assets.setup.postgres import apply_postgres_schema
 from bionicpro_assets_tests.chaos.readers import Readers, Totals, published_states, stored_totals
-from bionicpro_assets_tests.chaos.writer import CRM, MART, STEPS, TELEMETRY, load_window, sweep_all
+from bionicpro_assets_tests.chaos.writer import CRM, MART, REJECTED, STEPS, TELEMETRY, load_window, sweep_all
 from bionicpro_assets_tests.folders import folder_for_postgres
 from bionicpro_assets_tests.gateway.fixtures import running_gateway
 from bionicpro_assets_tests.integration.platform import mart_rows
@@ -213,7 +213,7 @@ def run(folder: Path, *, seed: int, seconds: float, rounds: int, readers: int = 
             published = published_states(clickhouse, chaos.totals)
             torn = sum(n for state, n in watching.answers.items() if state not in published)
             assert torn == 0, f"{torn} of {watching.polls} answers were never published; repeat it with --seed {seed}"
-            for name in (CRM, TELEMETRY, MART):
+            for name in (CRM, TELEMETRY, REJECTED, MART):
                 sweep(clickhouse, name, replaced_grace=timedelta(0), uncommitted_grace=timedelta(0))
                 rest = sweep(clickhouse, name, replaced_grace=timedelta(0), uncommitted_grace=timedelta(0))
                 assert not rest.rows, f"{name}: a sweep left {dict(rest.rows)}"

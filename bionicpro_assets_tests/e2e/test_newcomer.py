@@ -20,7 +20,7 @@ from bionicpro_assets.cli.query import ask as query
 from bionicpro_assets.databases import clickhouse_of, telemetry_of
 from bionicpro_assets.hours import HOUR, floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import arrow_stream
+from bionicpro_assets.load.write import arrow_stream
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
 from bionicpro_assets_tests.e2e.documents import (

@@ -18,7 +18,6 @@ from bionicpro_assets.errors import ClickHouseError, PublicationError
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.cluster import check_cluster, wait_for_every_replica
-from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.sweep import sweep
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import claims
@@ -30,6 +29,7 @@ from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.cluster import SHARDED_BY, for_cluster
 from bionicpro_assets.sqlfiles import SQL_ROOT, scripts
 from bionicpro_assets_tests.integration.test_publish import NAME, NOW, A, B, hourly, later, visible
+from bionicpro_assets_tests.publishing import publish_frame
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MART = "reports.user_prosthesis_stats"
@@ -93,7 +93,7 @@ def one_row(table):
 
 
 def put(clickhouse, values, read_at=NOW):
-    return publish(clickhouse, NAME, hourly(values, read_at), run_id="test", batch_size=2, attempts=1)
+    return publish_frame(clickhouse, NAME, hourly(values, read_at), run_id="test", batch_size=2, attempts=1)
 
 
 def test_every_file_is_rendered_and_parsed_by_the_engine(tmp_path):
@@ -170,7 +170,7 @@ def test_rows_are_published_replaced_swept_and_checked(cluster, monkeypatch):
 
 def test_every_check_and_comparison_can_be_asked_of_a_cluster(cluster):
     for name in ("staging.crm_customer_prosthesis", NAME, "quarantine.rejected_telemetry", MART):
-        publish(cluster, name, one_row(HourlyTable.of(cluster, name)), run_id="test", batch_size=2, attempts=1)
+        publish_frame(cluster, name, one_row(HourlyTable.of(cluster, name)), run_id="test", batch_size=2, attempts=1)
         assert cluster.rows(f"SELECT count() FROM {name}")[1][0][0] == 1
     source = "postgresql://nobody@127.0.0.1:1/none"
     settings = Settings(

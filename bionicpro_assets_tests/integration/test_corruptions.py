@@ -16,16 +16,17 @@ from bionicpro_assets.days import hours_of_day, local_day
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import new_publication_number, publish
 from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.load.write import new_publication_number
 from bionicpro_assets.quality.claims import MART, TELEMETRY, claims
 from bionicpro_assets.quality.daily import daily_claims, evaluate_days
-from bionicpro_assets.quality.evaluate import BlockedError, evaluate, require
+from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.quality.source_claims import crm_contract, crm_dates, raw_claims, telemetry_contract
 from bionicpro_assets.quality.stored import published_claim, published_verdict
 from bionicpro_assets.quality.verdict import HourVerdict
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets_tests.publishing import publish_frame
 from bionicpro_assets_tests.quality import corruptions
 from bionicpro_assets_tests.quality.corruptions import DAYS, ODD, STORED, short_name
 from bionicpro_assets_tests.quality.fleet import TABLES, Fleet, Wear, clear, tick
@@ -140,10 +141,9 @@ def found(engine) -> Found:
             if line.table == name
         }
         written.append((table, numbers))
-        with pytest.raises(BlockedError) as error:
-            require(engine, CLAIMS, name, numbers, now=then)
-        assert "nothing was published" in str(error.value)
-        blocked |= by_hour(list(error.value.verdicts))
+        about = [c for c in CLAIMS if c.table == name or c.table == TELEMETRY]
+        unseen = evaluate(engine, about, sorted(numbers), now=then, unseen={name: numbers})
+        blocked |= by_hour([v for v in unseen if v.claim.table == name and v.claim.blocking])
     assert engine.rows("SELECT * FROM reports.user_prosthesis_stats ORDER BY ALL")[1] == before
     for table, numbers in written:
         commit(engine, table, numbers)
@@ -189,7 +189,7 @@ def usual(engine, found) -> list[datetime]:
     last = floor_hour(NOW) - timedelta(days=20)
     fleet = steady_fleet(last)
     hours = hour_range(fleet.begin, last)
-    publish(engine, TELEMETRY, readings(fleet, hours, last + HOUR), run_id="usual", batch_size=100_000)
+    publish_frame(engine, TELEMETRY, readings(fleet, hours, last + HOUR), run_id="usual", batch_size=100_000)
     recent = hours[-40:]
     tick(engine, fleet.answer(last), readings(fleet, recent, last + HOUR), CLAIMS, zone=ZONE, now=last + HOUR)
     return recent
@@ -238,7 +238,7 @@ def test_a_source_that_stopped(emptied):
     for wear in fleet.worn:
         wear.wakes, wear.sleeps = 4, 20
     hours = hour_range(night - 200 * HOUR, night)
-    publish(emptied, TELEMETRY, readings(fleet, hours, NOW), run_id="r", batch_size=100_000)
+    publish_frame(emptied, TELEMETRY, readings(fleet, hours, NOW), run_id="r", batch_size=100_000)
 
     def late(now: datetime) -> bool:
         return not evaluate(emptied, fresh, hours[-3:], now=now)[0].passed
@@ -259,7 +259,7 @@ def test_a_source_that_never_sent(emptied):
     fresh = [c for c in CLAIMS if c.name == "source_is_fresh"]
     hours = hour_range(floor_hour(NOW) - 3 * HOUR, floor_hour(NOW))
     fleet = Fleet(random.Random(1), patients=0, end=NOW, zone="UTC")
-    publish(emptied, TELEMETRY, fleet.telemetry(hours, NOW), run_id="r", batch_size=100_000)
+    publish_frame(emptied, TELEMETRY, fleet.telemetry(hours, NOW), run_id="r", batch_size=100_000)
     (verdict,) = evaluate(emptied, fresh, hours, now=hours[0] + timedelta(minutes=70))
     assert verdict.passed
     (verdict,) = evaluate(emptied, fresh, hours, now=hours[0] + timedelta(minutes=140))

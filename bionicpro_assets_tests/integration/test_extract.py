@@ -2,19 +2,23 @@
 
 import socket
 import time
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import polars as pl
 import pytest
 
 from bionicpro_assets.errors import SourceError
-from bionicpro_assets.extract.crm import extract_crm
+from bionicpro_assets.extract.contract import CUSTOMER_PROSTHESIS
+from bionicpro_assets.extract.crm import crm_answer
 from bionicpro_assets.extract.postgres import PostgresSource
-from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, roll_up, telemetry_parts
-from bionicpro_assets.load.crm_history import extract_crm_hours
+from bionicpro_assets.extract.telemetry import extract_hourly_telemetry, read_parts, roll_up
+from bionicpro_assets.steps.crm import extract_crm_hours
+from bionicpro_assets.transform.crm_history import CrmAnswer
 from bionicpro_assets_tests.integration.sources import Sources, execute, reader_of
 
 HOUR = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -82,6 +86,19 @@ def test_hours_are_the_same_whatever_the_databases_time_zone(sources):
     assert extract_hourly_telemetry(sources.telemetry, [HOUR]).rows["hour_start"].to_list() == [HOUR]
 
 
+def hour_by_hour(source: PostgresSource, hours: Sequence[datetime]) -> Generator[pl.DataFrame]:
+    """The telemetry of the hours, each read by itself, in one snapshot."""
+    with source.snapshot() as snapshot:
+        yield from read_parts(snapshot, [[hour] for hour in hours])
+
+
+def extract_crm(source: PostgresSource) -> CrmAnswer:
+    """What the CRM says now, where its view is as contracted."""
+    with source.snapshot() as snapshot:
+        CUSTOMER_PROSTHESIS.check(snapshot)
+        return crm_answer(snapshot)
+
+
 def test_an_hour_that_is_no_utc_hour_is_refused(sources):
     sources.add_hour("C1", HOUR + timedelta(minutes=30))
     message = said(extract_hourly_telemetry, sources.telemetry, [HOUR])
@@ -104,7 +121,7 @@ def test_parts_that_are_read_at_the_same_time_see_one_instant(sources):
     hours = [HOUR + timedelta(hours=n) for n in range(6)]
     for hour in hours:
         sources.add_hour("C1", hour, movements_count=7)
-    parts = telemetry_parts(sources.telemetry, hours, most_rows=1)
+    parts = hour_by_hour(sources.telemetry, hours)
     with closing(parts):
         first = next(parts)
         connected = (
@@ -114,16 +131,15 @@ def test_parts_that_are_read_at_the_same_time_see_one_instant(sources):
         sources.in_telemetry("UPDATE telemetry.hourly_stats SET movements_count = 8")
         sources.add_hour("C2", hours[-1], movements_count=8)
         rest = list(parts)
-    assert [part.hours for part in [first, *rest]] == [[hour] for hour in hours]
-    assert [part.rows["movements_count"].to_list() for part in [first, *rest]] == [[7]] * 6
-    assert len({at for part in [first, *rest] for at in part.read_at.values()}) == 1
+    assert [rows["hour_start"].to_list() for rows in [first, *rest]] == [[hour] for hour in hours]
+    assert [rows["movements_count"].to_list() for rows in [first, *rest]] == [[7]] * 6
 
 
 def test_who_stops_reading_early_ends_the_other_connection_too(sources):
     hours = [HOUR + timedelta(hours=n) for n in range(6)]
     for hour in hours:
         sources.add_hour("C1", hour)
-    with closing(telemetry_parts(sources.telemetry, hours, most_rows=1)) as parts:
+    with closing(hour_by_hour(sources.telemetry, hours)) as parts:
         next(parts)
     connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'bionicpro_assets'"
     for _ in range(50):
@@ -159,8 +175,8 @@ def test_where_only_one_connection_can_read_it_reads_everything(sources, obstacl
         limited = as_user(sources.telemetry, name)
         with limited.snapshot() as snapshot, snapshot.readers(2) as readers:
             assert len(readers) == 1
-        parts = list(telemetry_parts(limited, hours, most_rows=1))
-    assert [part.rows["hour_start"].to_list() for part in parts] == [[HOUR], [NEXT]]
+        parts = list(hour_by_hour(limited, hours))
+    assert [rows["hour_start"].to_list() for rows in parts] == [[HOUR], [NEXT]]
 
 
 def test_a_connection_that_is_about_to_be_free_is_waited_for(sources):

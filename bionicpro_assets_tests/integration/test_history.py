@@ -12,18 +12,20 @@ from typing import Any
 import pytest
 
 from bionicpro_assets.errors import DataError
-from bionicpro_assets.frames import HourlyFrame, HourlyStream
+from bionicpro_assets.frames import HourlyLoad, Part, Visible
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.crm_history import CRM_EXTRACT, Memory, crm_parts, extract_crm_hours, remembered
-from bionicpro_assets.load.publish import publish
+from bionicpro_assets.load.publish import Publication, publish
+from bionicpro_assets.load.table import JOURNAL, current_entries
 from bionicpro_assets.report.facts import find_facts
 from bionicpro_assets.report.page import render
 from bionicpro_assets.report.period import Period
+from bionicpro_assets.steps.crm import CRM_EXTRACT, crm_load, extract_crm_hours, remembered
 from bionicpro_assets.transform.crm_history import CrmAnswer, Remembered, attribute, state
 from bionicpro_assets.verify import verify
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.sources import Sources
+from bionicpro_assets_tests.publishing import publish_frame
 from bionicpro_assets_tests.unit.test_ownership import ANNA, BORIS, VERA, Archive, answer, at, unit
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -70,7 +72,7 @@ def test_clickhouse_remembers_what_the_archive_does(clickhouse, seed):
         expected = archive.load(said, hours, as_of_now=stated)
         order = ["hour_start", "prosthesis_id", "chip_id", "ownership", "worn_since"]
         assert frame.rows.sort(order).rows() == expected.rows.sort(order).rows()
-        publish(clickhouse, CRM_EXTRACT, frame, run_id="r", batch_size=10_000)
+        publish_frame(clickhouse, CRM_EXTRACT, frame, run_id="r", batch_size=10_000)
         later = now + timedelta(hours=dice.choice([0.25, 0.5, 1, 3]))
         crm.change(now, later)
         now = later
@@ -80,7 +82,7 @@ def test_an_hour_that_is_published_and_empty_is_no_neighbour(clickhouse):
     known = answer(at(1.5), unit("C1", ANNA, at(-50)))
     for said, hour in ((known, 1), (answer(at(1.6)), 3), (known, 3), (answer(at(1.8)), 3)):
         frame = attribute(said, Remembered.nothing(said), [at(hour)])
-        publish(clickhouse, CRM_EXTRACT, frame, run_id="r", batch_size=10_000)
+        publish_frame(clickhouse, CRM_EXTRACT, frame, run_id="r", batch_size=10_000)
     claims = remembered(clickhouse, answer(at(5.5)), [at(5)]).claims
     assert claims["chip_id"].to_list() == ["C1"]
 
@@ -174,7 +176,7 @@ def test_hours_stay_with_their_wearers_while_the_crm_changes(field):
 
     crm, clickhouse, hours = field.platform.sources.crm, field.platform.clickhouse, hour_range(field.first, field.open)
     looked = extract_crm_hours(crm, clickhouse, hours)
-    again = publish(clickhouse, CRM_EXTRACT, looked, run_id="again", batch_size=10_000)
+    again = publish_frame(clickhouse, CRM_EXTRACT, looked, run_id="again", batch_size=10_000)
     assert again.unchanged == hours, "a look that says nothing new writes nothing"
     field.crm("UPDATE crm.customers SET last_name = 'Белова' WHERE external_id = 'boris'")
     names = extract_crm_hours(crm, clickhouse, hours).rows.select("user_id", "last_name").unique().rows()
@@ -237,7 +239,9 @@ def corrected(sources, clickhouse) -> tuple[Sources, datetime]:
     sources.add_wearer("C1", "anna")
     sources.in_crm("ALTER TABLE crm.prostheses DISABLE TRIGGER USER")
     sources.in_crm("UPDATE crm.prostheses SET updated_at = now() - interval '5 days'")
-    publish(clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="0", batch_size=10)
+    publish_frame(
+        clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="0", batch_size=10
+    )
     sources.add_wearer(None, "boris")
     sources.in_crm(
         "UPDATE crm.prostheses SET updated_at = now(), "
@@ -246,14 +250,20 @@ def corrected(sources, clickhouse) -> tuple[Sources, datetime]:
     return sources, hour
 
 
-def begun(sources: Sources, clickhouse: ClickHouse, hour: datetime, *, as_of_now: bool) -> HourlyStream:
+def begun(sources: Sources, clickhouse: ClickHouse, hour: datetime, *, as_of_now: bool) -> HourlyLoad:
     """A run's load of the hour: the CRM is asked, and what is remembered is read."""
-    memory = Memory(clickhouse, [hour])
+    load = crm_load(sources.crm, clickhouse, [hour], chunk_rows=1000, as_of_now=as_of_now)
+    visible = current_entries(clickhouse, load.tables, hour, hour + HOUR)
+    asked = [list(load.parts(visible))]
 
-    def parts() -> Generator[HourlyFrame]:
-        return crm_parts(sources.crm, clickhouse, [hour], 1000, as_of_now=as_of_now, memory=memory)
+    def parts(visible: Visible) -> Generator[Part]:
+        yield from asked.pop() if asked else load.parts(visible)
 
-    return HourlyStream.begin([hour], parts, memory.still_holds, insists=as_of_now)
+    return replace(load, parts=parts)
+
+
+def put(clickhouse: ClickHouse, load: HourlyLoad, **options: Any) -> Publication:
+    return publish(clickhouse, load, run_id="r", batch_size=10, **options)[CRM_EXTRACT]
 
 
 def boris_is_stated(clickhouse: ClickHouse) -> bool:
@@ -269,51 +279,46 @@ def test_a_correction_isnt_lost_to_a_load_at_the_same_time(corrected, clickhouse
     # It asks the CRM later than the correction did, and doesn't know of that.
     refresh = begun(sources, clickhouse, hour, as_of_now=False)
     for stream in (correction, refresh) if correction_first else (refresh, correction):
-        publish(clickhouse, CRM_EXTRACT, stream, run_id="r", batch_size=10)
+        put(clickhouse, stream)
     assert boris_is_stated(clickhouse)
 
 
 @pytest.mark.parametrize("when", ["before it commits", "as it commits"])
-def test_a_correction_isnt_lost_to_a_later_read_that_only_confirms(corrected, clickhouse, when):
+def test_a_correction_isnt_lost_to_a_later_read_that_only_confirms(corrected, clickhouse, tmp_path, when):
     """The hour's publication stays the same, so that nothing seems to have changed; but its read is newer now."""
     sources, hour = corrected
-    publish(clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="1", batch_size=10)
+    publish_frame(
+        clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="1", batch_size=10
+    )
     correction = begun(sources, clickhouse, hour, as_of_now=True)
     refreshes = [begun(sources, clickhouse, hour, as_of_now=False)]
 
     def refresh() -> None:
         if refreshes:
-            assert publish(clickhouse, CRM_EXTRACT, refreshes.pop(), run_id="2", batch_size=10).unchanged == [hour]
+            assert put(clickhouse, refreshes.pop()).unchanged == [hour]
+
+    class Interrupted(ClickHouse):
+        """Another run commits just before this one does."""
+
+        def insert_arrow_stream(self, table: str, columns: Sequence[str], blocks: Generator[bytes, None, None]) -> None:
+            if table == JOURNAL:
+                refresh()
+            super().insert_arrow_stream(table, columns, blocks)
 
     if when == "before it commits":
         refresh()
-    else:
-        holds = correction.still_holds
-
-        def holds_still() -> None:
-            assert holds is not None
-            holds()
-            refresh()
-
-        correction = replace(correction, still_holds=holds_still)
-    done = publish(clickhouse, CRM_EXTRACT, correction, run_id="correction", batch_size=10)
+    with Interrupted(f"chdb://{tmp_path}/clickhouse") as interrupted:
+        done = put(interrupted, correction)
     assert done.superseded == []
     assert boris_is_stated(clickhouse)
 
 
 def test_a_correction_that_stays_hidden_fails(corrected, clickhouse):
     sources, hour = corrected
-    publish(clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="1", batch_size=10)
+    publish_frame(
+        clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="1", batch_size=10
+    )
     correction = begun(sources, clickhouse, hour, as_of_now=True)
-    refresh = begun(sources, clickhouse, hour, as_of_now=False)
-    publish(clickhouse, CRM_EXTRACT, refresh, run_id="2", batch_size=10)
+    put(clickhouse, begun(sources, clickhouse, hour, as_of_now=False))
     with pytest.raises(DataError, match="a newer read was published meanwhile, and readers see that one"):
-        publish(clickhouse, CRM_EXTRACT, correction, run_id="correction", batch_size=10, attempts=1)
-
-
-def test_a_load_that_only_confirms_is_no_reason_to_begin_again(corrected, clickhouse):
-    sources, hour = corrected
-    publish(clickhouse, CRM_EXTRACT, extract_crm_hours(sources.crm, clickhouse, [hour]), run_id="1", batch_size=10)
-    first, second = (begun(sources, clickhouse, hour, as_of_now=False) for _ in range(2))
-    for stream in (first, second):
-        assert publish(clickhouse, CRM_EXTRACT, stream, run_id="r", batch_size=10, attempts=1).superseded == []
+        put(clickhouse, correction, attempts=1)

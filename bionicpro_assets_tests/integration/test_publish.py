@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,18 +12,20 @@ import polars as pl
 import pytest
 
 from bionicpro_assets.errors import ClickHouseError, DataError, PublicationError, SourceError
-from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame, HourlyStream
+from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame, HourlyLoad, Part, Visible
 from bionicpro_assets.hours import describe, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import RETENTION, first_kept, publish
+from bionicpro_assets.load.publish import Publication, publish
+from bionicpro_assets.load.refuse import RETENTION, first_kept
 from bionicpro_assets.load.table import JOURNAL, HourlyTable
 from bionicpro_assets.quality.claims import claims
 from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets_tests.publishing import publish_frame
 from bionicpro_assets_tests.quality.histories import settings
 
 NAME = "staging.hourly_telemetry"
-MART = "reports.user_prosthesis_stats"
+MART, REJECTED = "reports.user_prosthesis_stats", "quarantine.rejected_telemetry"
 NOW = datetime.now(UTC)
 A = floor_hour(NOW) - timedelta(hours=3)
 B = A + timedelta(hours=1)
@@ -49,7 +52,7 @@ def hourly(values: dict[datetime, list[int]], read_at: datetime = NOW) -> Hourly
 
 
 def put(clickhouse, values, read_at=NOW, batch_size=10_000):
-    return publish(clickhouse, NAME, hourly(values, read_at), run_id="test", batch_size=batch_size)
+    return publish_frame(clickhouse, NAME, hourly(values, read_at), run_id="test", batch_size=batch_size)
 
 
 def mart_rows(clickhouse, hours: list[datetime], zone: str = "UTC", read_at: datetime = NOW) -> HourlyFrame:
@@ -136,7 +139,7 @@ def test_a_view_that_answers_something_else_fails_the_publication(clickhouse):
         put(clickhouse, {A: [0]}, NOW - timedelta(minutes=1))
         clickhouse.command(damage)
         with pytest.raises(PublicationError, match="doesn't answer what was published"):
-            publish(clickhouse, NAME, hourly({A: [1, 2]}, later(1)), run_id="test", batch_size=10, attempts=1)
+            publish_frame(clickhouse, NAME, hourly({A: [1, 2]}, later(1)), run_id="test", batch_size=10, attempts=1)
         clickhouse.command("TRUNCATE TABLE storage.publications")
 
 
@@ -199,6 +202,10 @@ def test_a_window_of_many_hours_across_months_is_one_commit(clickhouse):
     assert (commits, parts) == (1, 1)
 
 
+# What the statement that looks at rows just written has, and no other.
+LOOK = "AS row_count, sum("
+
+
 class Fails(ClickHouse):
     """A ClickHouse that fails at one step of a publication, before or after the step took effect."""
 
@@ -221,11 +228,9 @@ class Fails(ClickHouse):
         step = "commit" if table == JOURNAL else "write"
         return self._call(step, self.real.insert_arrow_stream, table, columns, blocks)
 
-    def frame(self, query, parameters=None):
-        return self._call("audit", self.real.frame, query, parameters)
-
     def rows(self, query, parameters=None, settings=None):
-        return self.real.rows(query, parameters, settings)
+        step = "look" if LOOK in query else "read"
+        return self._call(step, self.real.rows, query, parameters, settings)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +238,8 @@ class Fails(ClickHouse):
     [
         ("write", False, False),
         ("write", True, False),
-        ("audit", False, False),
+        ("look", False, False),
+        ("look", True, False),
         ("commit", False, False),
         ("commit", True, True),
     ],
@@ -242,7 +248,7 @@ def test_a_failure_at_any_step_shows_the_old_or_the_new_and_a_repetition_heals(c
     put(clickhouse, {A: [1, 1], B: [1]})
     failing = Fails(clickhouse, step, after=after, error=ClickHouseError("the wire was cut", retryable=True))
     with pytest.raises(ClickHouseError, match="the wire was cut"):
-        publish(failing, NAME, hourly({A: [2, 2], B: [2]}, later(1)), run_id="fails", batch_size=1, attempts=1)
+        publish_frame(failing, NAME, hourly({A: [2, 2], B: [2]}, later(1)), run_id="fails", batch_size=1, attempts=1)
     assert visible(clickhouse) == ({A: [2, 2], B: [2]} if committed else {A: [1, 1], B: [1]})
     put(clickhouse, {A: [2, 2], B: [2]}, later(1))
     assert visible(clickhouse) == {A: [2, 2], B: [2]}
@@ -257,7 +263,7 @@ def test_a_failure_that_passes_is_tried_again_under_another_number(clickhouse):
                 raise self.error
 
     failing = Once(clickhouse, "", after=True, error=ClickHouseError("the answer was lost", retryable=True))
-    publish(failing, NAME, hourly({A: [1, 2]}), run_id="test", batch_size=10)
+    publish_frame(failing, NAME, hourly({A: [1, 2]}), run_id="test", batch_size=10)
     assert visible(clickhouse) == {A: [1, 2]}
     _, ((stored, numbers),) = clickhouse.rows("SELECT count(), uniqExact(publication) FROM storage.hourly_telemetry")
     assert (stored, numbers) == (4, 2)
@@ -281,7 +287,7 @@ def test_what_is_stored_otherwise_than_it_was_sent_is_never_shown(clickhouse, da
 
     damaging = Damages(clickhouse, "", after=False, error=AssertionError())
     with pytest.raises(PublicationError, match=r"storage\.hourly_telemetry gave back other rows than were sent"):
-        publish(damaging, NAME, hourly({A: [1, 2]}), run_id="test", batch_size=10, attempts=1)
+        publish_frame(damaging, NAME, hourly({A: [1, 2]}), run_id="test", batch_size=10, attempts=1)
     assert visible(clickhouse) == {}
 
 
@@ -300,7 +306,7 @@ def test_an_hour_that_was_never_loaded_is_missing_and_not_empty(clickhouse):
 
 def test_what_is_loaded_is_what_was_published(clickhouse, any_time_zone):
     frame = hourly({A: [1, 2, 3], B: [4]})
-    publish(clickhouse, NAME, frame, run_id="test", batch_size=2)
+    publish_frame(clickhouse, NAME, frame, run_id="test", batch_size=2)
     loaded = HourlyTable.of(clickhouse, NAME).load(clickhouse, [A, B])
     key = ["hour_start", "chip_id"]
     assert loaded.rows.select(frame.rows.columns).sort(key).equals(frame.rows.sort(key))
@@ -316,10 +322,10 @@ def test_an_hour_of_24_is_refused_by_the_table_itself(clickhouse, report_hour, r
     frame = HourlyFrame(pl.DataFrame([row], schema={c.name: c.dtype for c in columns}), {A: NOW})
     if refused:
         with pytest.raises(ClickHouseError, match="report_hour_is_an_hour_of_the_day") as caught:
-            publish(clickhouse, mart, frame, run_id="test", batch_size=10)
+            publish_frame(clickhouse, mart, frame, run_id="test", batch_size=10)
         assert not caught.value.retryable
     else:
-        publish(clickhouse, mart, frame, run_id="test", batch_size=10)
+        publish_frame(clickhouse, mart, frame, run_id="test", batch_size=10)
     _, ((rows,),) = clickhouse.rows(f"SELECT count() FROM {mart}")
     assert rows == (0 if refused else 1)
 
@@ -327,7 +333,7 @@ def test_an_hour_of_24_is_refused_by_the_table_itself(clickhouse, report_hour, r
 def test_rows_outside_the_hours_are_refused(clickhouse):
     frame = HourlyFrame(hourly({A: [1], B: [2]}).rows, {A: NOW})
     with pytest.raises(DataError, match="1 rows are of .* outside"):
-        publish(clickhouse, NAME, frame, run_id="test", batch_size=10)
+        publish_frame(clickhouse, NAME, frame, run_id="test", batch_size=10)
 
 
 def test_an_hour_that_would_be_dropped_at_once_is_refused(clickhouse):
@@ -340,9 +346,9 @@ def test_an_hour_of_the_mart_whose_day_would_be_dropped_at_once_is_refused(click
     """Its rows expire with report_date, at midnight: those of the last hours of that day had 365 days ahead of them."""
     old = floor_hour(NOW - RETENTION) + timedelta(hours=1)
     with pytest.raises(DataError, match="older than the 365 days.*Load hours from"):
-        publish(clickhouse, MART, mart_rows(clickhouse, [old]), run_id="test", batch_size=10)
+        publish_frame(clickhouse, MART, mart_rows(clickhouse, [old]), run_id="test", batch_size=10)
     named = first_kept(NOW)
-    assert publish(clickhouse, MART, mart_rows(clickhouse, [named]), run_id="test", batch_size=10).rows
+    assert publish_frame(clickhouse, MART, mart_rows(clickhouse, [named]), run_id="test", batch_size=10).rows
 
 
 def test_the_retention_is_the_one_of_the_tables(clickhouse):
@@ -386,7 +392,7 @@ def test_hours_under_the_dates_of_another_zone_dont_fail_a_load(clickhouse, zone
 
     def load(loaded: list[datetime], zone: str, minute: int) -> None:
         frame = mart_rows(clickhouse, loaded, zone, later(minute))
-        publish(clickhouse, MART, frame, run_id="test", batch_size=100, attempts=1)
+        publish_frame(clickhouse, MART, frame, run_id="test", batch_size=100, attempts=1)
 
     load(hours, "UTC", 0)
     for minute, part in enumerate((hours[-3:], hours[8:16], hours[:8], hours[16:]), start=1):
@@ -404,8 +410,7 @@ def test_the_journal_says_who_published_an_hour_and_from_which_read(clickhouse):
 
 def test_the_checksum_in_the_journal_can_be_computed_again_from_the_view(clickhouse):
     put(clickhouse, {A: [1, 2]})
-    columns = ", ".join(c.name for c in HourlyTable.of(clickhouse, NAME).columns)
-    _, ((from_view,),) = clickhouse.rows(f"SELECT sum(cityHash64(tuple({columns}))) FROM {NAME}")
+    _, ((from_view,),) = clickhouse.rows(f"SELECT {HourlyTable.of(clickhouse, NAME).checksum} FROM {NAME}")
     _, ((in_journal,),) = clickhouse.rows("SELECT checksum FROM storage.publications")
     assert from_view == in_journal
 
@@ -443,93 +448,146 @@ def test_a_reader_never_sees_a_commit_without_its_rows(clickhouse, tmp_path, rel
         assert seen[0] == [], "straight from the table the race is real, or this test shows nothing"
 
 
-def stream(*frames: HourlyFrame, breaks_at: int | None = None, times: int = 1) -> HourlyStream:
+def stream(*frames: HourlyFrame, breaks_at: int | None = None, times: int = 1) -> HourlyLoad:
     """These frames as parts; before one of them the source breaks, so many times."""
     left = [times]
 
-    def parts() -> Generator[HourlyFrame]:
+    def parts(_: Visible) -> Generator[Part]:
         for n, frame in enumerate(frames):
             if n == breaks_at and left[0]:
                 left[0] -= 1
                 raise SourceError("the source went away", retryable=True)
-            yield frame
+            yield {NAME: frame}
 
-    return HourlyStream([hour for frame in frames for hour in frame.hours], parts)
+    return HourlyLoad([NAME], [hour for frame in frames for hour in frame.hours], parts)
+
+
+def put_load(clickhouse, load: HourlyLoad, **options) -> dict[str, Publication]:
+    return publish(clickhouse, load, **{"run_id": "test", "batch_size": 10, **options})
 
 
 def test_parts_become_visible_together(clickhouse):
-    seen = []
-    publication = publish(
-        clickhouse,
-        NAME,
-        stream(hourly({A: [1, 2]}), hourly({B: [3]})),
-        run_id="test",
-        batch_size=10,
-        before_commit=lambda staged: seen.append((dict(staged), visible(clickhouse))),
-    )
-    assert seen == [({A: publication.number, B: publication.number}, {})]
+    class Watched(Fails):
+        def insert_arrow_stream(self, table, columns, blocks):
+            if table == JOURNAL:
+                seen.append(visible(self.real))
+            self.real.insert_arrow_stream(table, columns, blocks)
+
+    seen: list[dict[datetime, list[int]]] = []
+    watched = Watched(clickhouse, "", after=False, error=AssertionError())
+    publication = put_load(watched, stream(hourly({A: [1, 2]}), hourly({B: [3]})))[NAME]
+    assert seen == [{}], "one commit, and nothing was visible before it"
     assert visible(clickhouse) == {A: [1, 2], B: [3]}
     assert (publication.rows, publication.rows_per_hour) == (3, {A: 2, B: 1})
+
+
+def test_two_tables_become_visible_together(clickhouse):
+    """Telemetry and the quarantine, as the quarantine and the mart do: in one row of one commit each."""
+    aside = hourly({A: [7], B: []})
+    rejected = aside.rows.with_columns(
+        reason=pl.lit("why"),
+        no_wearer=pl.lit(1, pl.UInt8),
+        first_rejected_at=pl.lit(NOW).cast(pl.Datetime("us", "UTC")),
+    )
+    both = HourlyLoad(
+        [REJECTED, NAME],
+        [A, B],
+        lambda _: (part for part in [{REJECTED: replace(aside, rows=rejected), NAME: hourly({A: [1], B: [2]})}]),
+    )
+    published = put_load(clickhouse, both)
+    assert visible(clickhouse) == {A: [1], B: [2]}
+    assert (published[REJECTED].rows_per_hour, published[NAME].rows_per_hour) == ({A: 1, B: 0}, {A: 1, B: 1})
+    _, ((commits, tables),) = clickhouse.rows(
+        "SELECT uniqExact(committed_at), uniqExact(table_name) FROM storage.publications"
+    )
+    assert (commits, tables) == (1, 2)
+
+
+@pytest.mark.parametrize("failing", [REJECTED, NAME])
+def test_of_two_tables_neither_is_published_where_one_fails(clickhouse, failing):
+    class Damages(Fails):
+        def insert_arrow_stream(self, table, columns, blocks):
+            self.real.insert_arrow_stream(table, columns, blocks)
+            if table == f"storage.{failing.partition('.')[2]}":
+                self.real.command(f"ALTER TABLE {table} DELETE WHERE 1 SETTINGS mutations_sync = 2")
+
+    aside = hourly({A: [7]})
+    rejected = aside.rows.with_columns(
+        reason=pl.lit("why"),
+        no_wearer=pl.lit(1, pl.UInt8),
+        first_rejected_at=pl.lit(NOW).cast(pl.Datetime("us", "UTC")),
+    )
+    both = HourlyLoad(
+        [REJECTED, NAME],
+        [A],
+        lambda _: (part for part in [{REJECTED: replace(aside, rows=rejected), NAME: hourly({A: [1]})}]),
+    )
+    damaging = Damages(clickhouse, "", after=False, error=AssertionError())
+    with pytest.raises(PublicationError, match="gave back other rows than were sent"):
+        put_load(damaging, both, attempts=1)
+    assert visible(clickhouse) == {}
+    assert clickhouse.rows(f"SELECT count() FROM {REJECTED}")[1] == [(0,)]
 
 
 def test_a_stream_that_breaks_shows_nothing_of_itself(clickhouse):
     put(clickhouse, {A: [1], B: [1]})
     broken = stream(hourly({A: [2]}, later(1)), hourly({B: [2]}, later(1)), breaks_at=1)
     with pytest.raises(SourceError, match="went away"):
-        publish(clickhouse, NAME, broken, run_id="test", batch_size=10, attempts=1)
+        put_load(clickhouse, broken, attempts=1)
     assert visible(clickhouse) == {A: [1], B: [1]}
 
 
 def test_a_stream_that_breaks_is_read_again_from_its_beginning(clickhouse):
     parts = [hourly({A: [2, 2]}, later(1)), hourly({B: [2]}, later(1))]
-    publish(clickhouse, NAME, stream(*parts, breaks_at=1), run_id="test", batch_size=10)
-    assert visible(clickhouse) == {A: [2, 2], B: [2]}
-    begun = HourlyStream.begin([A, B], stream(*parts, breaks_at=1).parts)
-    publish(clickhouse, NAME, begun, run_id="test", batch_size=10)
+    put_load(clickhouse, stream(*parts, breaks_at=1))
     assert visible(clickhouse) == {A: [2, 2], B: [2]}
 
 
 def test_a_stream_that_leaves_an_hour_out_is_refused(clickhouse):
-    short = HourlyStream([A, B], lambda: (frame for frame in [hourly({A: [1]})]))
+    short = HourlyLoad([NAME], [A, B], lambda _: (part for part in [{NAME: hourly({A: [1]})}]))
     with pytest.raises(DataError, match="the rows should be of"):
-        publish(clickhouse, NAME, short, run_id="test", batch_size=10)
+        put_load(clickhouse, short)
     assert visible(clickhouse) == {}
 
 
-def reads(clickhouse, monkeypatch) -> list[str]:
-    """Queries that fetch stored rows."""
-    seen: list[str] = []
-    real = clickhouse.frame
+def looks(clickhouse, monkeypatch) -> list[list[int]]:
+    """The publications of each look at stored rows."""
+    seen: list[list[int]] = []
+    real = clickhouse.rows
 
-    def frame(query, *parameters):
-        seen.append(query)
-        return real(query, *parameters)
+    def rows(query, parameters=None, settings=None):
+        if LOOK in query:
+            seen.append(sorted(parameters["rows_numbers"]))
+        return real(query, parameters, settings)
 
-    monkeypatch.setattr(clickhouse, "frame", frame)
+    monkeypatch.setattr(clickhouse, "rows", rows)
+    monkeypatch.setattr(clickhouse, "frame", lambda *_: pytest.fail("rows were read back"))
     return seen
 
 
-def test_an_hour_that_comes_out_the_same_isnt_read_back_and_one_that_doesnt_only_to_audit_it(clickhouse, monkeypatch):
+def test_the_rows_of_a_publication_are_looked_at_in_one_statement_and_never_read_back(clickhouse, monkeypatch):
+    seen = looks(clickhouse, monkeypatch)
+    first = put(clickhouse, {A: [1, 2], B: [3]})
+    assert seen == [[first.number, first.number]]
+    second = put(clickhouse, {A: [1, 2], B: [4]}, later(1))
+    assert seen[1:] == [[first.number, second.number]], "of an hour that came out the same, the rows that stand"
+    assert second.unchanged == [A]
+
+
+def test_hours_that_are_confirmed_by_their_state_arent_looked_at(clickhouse, monkeypatch):
+    table = HourlyTable.of(clickhouse, NAME)
     put(clickhouse, {A: [1, 2], B: [3]})
-    seen = reads(clickhouse, monkeypatch)
-    assert put(clickhouse, {A: [1, 2], B: [3]}, later(1)).unchanged == [A, B]
-    assert len(seen) == 0
-    assert put(clickhouse, {A: [1, 2], B: [4]}, later(2)).unchanged == [A]
-    assert len(seen) == 1
+    entries = table.current(clickhouse, A, B + timedelta(hours=1))
+    seen = looks(clickhouse, monkeypatch)
+    frame = hourly({B: [4]}, later(1))
+    confirmed = replace(frame, read_at={A: later(1), B: later(1)}, confirmed={A: entries[A]})
+    published = publish_frame(clickhouse, NAME, confirmed)
+    assert seen == [[published.number]]
+    assert (published.unread, published.unchanged) == ([A], [A])
     assert visible(clickhouse) == {A: [1, 2], B: [4]}
-
-
-def test_fingerprints_of_another_maker_arent_compared(clickhouse, monkeypatch):
-    with monkeypatch.context() as other:
-        other.setattr("bionicpro_assets.load.fingerprint.MAKER", "polars 0.1")
-        first = put(clickhouse, {A: [1, 2]})
-    seen = reads(clickhouse, monkeypatch)
-    second = put(clickhouse, {A: [1, 2]}, later(1))
-    assert (len(seen), second.unchanged) == (1, [A]), "the stored rows are compared instead"
-    current = HourlyTable.of(clickhouse, NAME).current(clickhouse, A, B)[A]
-    assert current.number == first.number
-    assert put(clickhouse, {A: [1, 2]}, later(2)).unchanged == [A]
-    assert len(seen) == 1, "and the journal has this one's from then on"
+    now = table.current(clickhouse, A, B + timedelta(hours=1))
+    assert (now[A].number, now[A].source_read_at, now[A].compared_at) == (entries[A].number, later(1), NOW)
+    assert now[B].compared_at == later(1)
 
 
 def test_an_hour_that_was_altered_behind_the_journals_back_is_written_again(clickhouse):

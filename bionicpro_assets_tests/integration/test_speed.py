@@ -17,8 +17,9 @@ import pytest
 
 from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame
 from bionicpro_assets.hours import floor_hour
-from bionicpro_assets.load.publish import arrow_stream, publish
 from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.load.write import arrow_stream
+from bionicpro_assets_tests.publishing import publish_frame
 
 NAME = "staging.hourly_telemetry"
 NOW = datetime.now(UTC)
@@ -67,7 +68,7 @@ def test_publishing_costs_a_few_times_the_insert_and_the_same_for_every_row(clic
             frame = window(rows, seed + n)
             stream = arrow_stream(frame.rows.select(plain), 10_000)
             floors.append(processor_seconds(partial(clickhouse.insert_arrow_stream, "plain.rows", plain, stream)))
-            published = partial(publish, clickhouse, NAME, frame, run_id="test", batch_size=10_000)
+            published = partial(publish_frame, clickhouse, NAME, frame, run_id="test", batch_size=10_000)
             publications.append(processor_seconds(published))
         return min(floors), min(publications)
 
@@ -80,7 +81,7 @@ def test_publishing_costs_a_few_times_the_insert_and_the_same_for_every_row(clic
 
 def test_reading_by_the_public_view_costs_about_what_a_table_costs(clickhouse, plain):
     for seed in range(3):
-        publish(clickhouse, NAME, window(ROWS_AN_HOUR, seed), run_id="test", batch_size=10_000)
+        publish_frame(clickhouse, NAME, window(ROWS_AN_HOUR, seed), run_id="test", batch_size=10_000)
     clickhouse.command(f"INSERT INTO plain.rows SELECT * FROM {NAME}")
     # A journal of a year, every hour of it confirmed a dozen times.
     clickhouse.command(

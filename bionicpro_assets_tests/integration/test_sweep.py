@@ -6,9 +6,9 @@ import pytest
 
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import ClickHouseError
-from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.sweep import sweep
 from bionicpro_assets_tests.integration.test_publish import NAME, A, B, Fails, hourly, later, put, visible
+from bionicpro_assets_tests.publishing import publish_frame
 
 NOTHING = timedelta(0)
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -28,7 +28,7 @@ def abandon(clickhouse, values, read_at):
     """Write rows and never commit them."""
     failing = Fails(clickhouse, "commit", after=False, error=ClickHouseError("killed"))
     with pytest.raises(ClickHouseError):
-        publish(failing, NAME, hourly(values, read_at), run_id="killed", batch_size=10, attempts=1)
+        publish_frame(failing, NAME, hourly(values, read_at), run_id="killed", batch_size=10, attempts=1)
 
 
 def test_what_was_replaced_goes_and_what_is_visible_stays(clickhouse):

@@ -10,11 +10,11 @@ import pytest
 
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.table import JOURNAL
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets_tests.gateway.fixtures import RunningGateway, running_gateway
 from bionicpro_assets_tests.integration.test_publish import NAME, A, B, hourly, later, visible
+from bionicpro_assets_tests.publishing import publish_frame
 
 PATIENCE = 60.0
 C = B + timedelta(hours=1)
@@ -40,7 +40,7 @@ class Meets(ClickHouse):
 def write(url: str, frame: HourlyFrame, written: Barrier, turn: Event, said: Any) -> None:
     """A writer's process; it says which hours it was too late for."""
     with Meets(url, written, turn) as clickhouse:
-        said.put(publish(clickhouse, NAME, frame, run_id="writer", batch_size=7).superseded)
+        said.put(publish_frame(clickhouse, NAME, frame, run_id="writer", batch_size=7).superseded)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ class Writers:
 def clickhouse(gateway) -> Iterator[ClickHouse]:
     gateway.empty()
     with ClickHouse(gateway.url()) as client:
-        publish(client, NAME, hourly(BEFORE, later(-3)), run_id="before", batch_size=10)
+        publish_frame(client, NAME, hourly(BEFORE, later(-3)), run_id="before", batch_size=10)
         yield client
 
 

@@ -20,13 +20,13 @@ from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.publish import publish
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets_tests.gateway import faults
 from bionicpro_assets_tests.gateway.faults import FaultProxy
 from bionicpro_assets_tests.gateway.fixtures import PASSWORD, RunningGateway, running_gateway
 from bionicpro_assets_tests.integration.platform import Platform
+from bionicpro_assets_tests.publishing import publish_frame
 
 MART, TELEMETRY = "reports.user_prosthesis_stats", "staging.hourly_telemetry"
 ROWS, JOURNAL = "INSERT INTO storage.user_prosthesis_stats", "INSERT INTO storage.publications"
@@ -133,7 +133,7 @@ class Writer:
         self.value += 1
         read_at = NOW - timedelta(hours=1) + timedelta(seconds=self.value)
         frame = filled(self.mart, MART, WINDOW, self.value, chips=2 + self.value % 2, read_at=read_at)
-        return publish(clickhouse, MART, frame, run_id="test", batch_size=3, **options)
+        return publish_frame(clickhouse, MART, frame, run_id="test", batch_size=3, **options)
 
     def answer(self, value: int) -> list[int]:
         """Count and sum of what put() published with the value."""
@@ -202,7 +202,7 @@ def test_the_same_rows_come_back_over_http_and_from_the_embedded_engine(any_time
                 apply_clickhouse_schema(clickhouse)
                 for name, hours in ((MART, WINDOW), (TELEMETRY, WINDOW[1:3])):
                     frame = filled(clickhouse, name, hours, 5)
-                    publish(clickhouse, name, frame, run_id="test", batch_size=3)
+                    publish_frame(clickhouse, name, frame, run_id="test", batch_size=3)
                     loaded = HourlyTable.of(clickhouse, name).load(clickhouse, hours)
                     stamps = [c for c, t in frame.rows.schema.items() if isinstance(t, pl.Datetime)]
                     sent = (
@@ -217,7 +217,7 @@ def test_the_same_rows_come_back_over_http_and_from_the_embedded_engine(any_time
 
 
 def test_the_checksum_in_the_journal_can_be_computed_over_http(mart):
-    publish(mart, TELEMETRY, filled(mart, TELEMETRY, WINDOW[:1], 5), run_id="test", batch_size=10)
+    publish_frame(mart, TELEMETRY, filled(mart, TELEMETRY, WINDOW[:1], 5), run_id="test", batch_size=10)
     columns = ", ".join(c.name for c in HourlyTable.of(mart, TELEMETRY).columns)
     _, ((from_view,),) = mart.rows(f"SELECT sum(cityHash64(tuple({columns}))) FROM {TELEMETRY}")
     _, ((in_journal,),) = mart.rows("SELECT checksum FROM storage.publications")
@@ -227,7 +227,7 @@ def test_the_checksum_in_the_journal_can_be_computed_over_http(mart):
 def test_a_month_of_hours_is_one_publication(mart):
     """The parameters of such a window are too long for a URL, and travel as a form."""
     hours = hour_range(MIDNIGHT - timedelta(hours=400), MIDNIGHT + timedelta(hours=344))
-    publish(mart, MART, filled(mart, MART, hours, 5), run_id="test", batch_size=100)
+    publish_frame(mart, MART, filled(mart, MART, hours, 5), run_id="test", batch_size=100)
     assert HourlyTable.of(mart, MART).load(mart, hours).rows.height == 2 * len(hours)
 
 
@@ -301,7 +301,7 @@ def test_a_commit_whose_answer_never_arrives_shows_the_new_rows_once(writer, cli
 def test_a_big_insert_that_breaks_midway_leaves_nothing_to_see(mart, client, proxy, pauses):
     frame = filled(mart, MART, WINDOW, 1, chips=20_000)
     proxy.on(ROWS, faults.reset(after=1_000_000))
-    publish(client, MART, frame, run_id="test", batch_size=10_000)
+    publish_frame(client, MART, frame, run_id="test", batch_size=10_000)
     assert proxy.count(ROWS) == 2
     _, (seen,) = mart.rows(f"SELECT count(), sum(movements_count) FROM {MART}")
     assert seen == (len(frame.rows), len(frame.rows))

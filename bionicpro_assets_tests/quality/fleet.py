@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -14,15 +15,12 @@ import polars as pl
 from bionicpro_assets.frames import HOUR_DTYPE, HourlyFrame
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.crm_history import remembered
-from bionicpro_assets.load.publish import publish
-from bionicpro_assets.load.quarantine import with_first_rejected
-from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY, Claim
-from bionicpro_assets.quality.evaluate import evaluate, require
+from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.quality.verdict import HourVerdict
+from bionicpro_assets.steps.crm import remembered
 from bionicpro_assets.transform.crm_history import CrmAnswer, attribute
-from bionicpro_assets.transform.join import join_telemetry_with_customers
+from bionicpro_assets_tests.publishing import publish_frame, publish_mart
 
 INSTANT = pl.Datetime("us", "UTC")
 TABLES = (CRM, TELEMETRY, REJECTED, MART)
@@ -201,25 +199,12 @@ def tick(
     Without an answer of the CRM, its extract of the hours stays as it is.
     """
     hours = telemetry.hours
-
-    def put(name: str, frame: HourlyFrame) -> None:
-        publish(
-            clickhouse,
-            name,
-            frame,
-            run_id="tick",
-            batch_size=100_000,
-            before_commit=lambda staged: require(clickhouse, claims, name, staged, now=now),
-        )
-
+    options: dict[str, Any] = {"run_id": "tick", "batch_size": 100_000, "claims": claims}
     if crm is not None:
-        put(CRM, attribute(crm, remembered(clickhouse, crm, hours), hours))
-    put(TELEMETRY, telemetry)
-    wearers, readings = (HourlyTable.of(clickhouse, name).load(clickhouse, hours) for name in (CRM, TELEMETRY))
-    joined = join_telemetry_with_customers(wearers.rows, readings.rows, report_timezone=zone, processed_at=now)
-    rejected = with_first_rejected(clickhouse, joined.rejected, hours, now=now)
-    put(REJECTED, HourlyFrame(rejected, readings.read_at))
-    put(MART, HourlyFrame(joined.rows, readings.read_at))
+        frame = attribute(crm, remembered(clickhouse, crm, hours), hours)
+        publish_frame(clickhouse, CRM, frame, now=now, **options)
+    publish_frame(clickhouse, TELEMETRY, telemetry, now=now, **options)
+    publish_mart(clickhouse, hours, zone=zone, chunk_rows=1_000_000, now=now, **options)
 
 
 def load_history(
@@ -234,14 +219,14 @@ def load_history(
     last = floor_hour(fleet.end)
     live = last - ticks * HOUR
     before = hour_range(fleet.begin, live)
-    publish(clickhouse, TELEMETRY, fleet.telemetry(before, live), run_id="history", batch_size=100_000)
+    publish_frame(clickhouse, TELEMETRY, fleet.telemetry(before, live), run_id="history", batch_size=100_000)
     # Once a day, a week long, the CRM is asked: who had the chip when the days of silence began must be known.
     for days in range(8, 0, -1):
         moment = live - timedelta(days=days)
         hours = hour_range(moment, moment + 23 * HOUR)
         answer = fleet.answer(moment + timedelta(minutes=30))
         frame = attribute(answer, remembered(clickhouse, answer, hours), hours)
-        publish(clickhouse, CRM, frame, run_id="history", batch_size=100_000)
+        publish_frame(clickhouse, CRM, frame, run_id="history", batch_size=100_000)
     failing = []
     for hour in hour_range(live, last):
         now = min(hour + timedelta(minutes=50), fleet.end)

@@ -10,22 +10,16 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bionicpro_assets.extract.postgres import PostgresSource
-from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
-from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.crm_history import extract_crm_hours
-from bionicpro_assets.load.publish import publish
-from bionicpro_assets.load.quarantine import with_first_rejected
-from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY
 from bionicpro_assets.report.language import language
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.demo import Fleet, make_crm
 from bionicpro_assets.setup.embedded import embedded_postgres, embedded_settings
 from bionicpro_assets.setup.postgres import apply_postgres_schema, run_scripts, transaction
-from bionicpro_assets.transform.join import join_telemetry_with_customers
 from bionicpro_assets_tests.e2e.browser.conftest import ask, bionicpro, shot
 from bionicpro_assets_tests.folders import folder_for_postgres
+from bionicpro_assets_tests.publishing import publish_window
 
 pytestmark = pytest.mark.browser
 
@@ -86,19 +80,7 @@ def pages() -> Iterator[Pages]:
 
 def load(crm: PostgresSource, telemetry: PostgresSource, clickhouse: ClickHouse, hours: list[datetime]) -> None:
     """What a run does, without Dagster's record of it: of three weeks, that takes minutes."""
-    now = datetime.now(UTC)
-
-    def put(name: str, frame: HourlyFrame) -> None:
-        publish(clickhouse, name, frame, run_id="pages", batch_size=100_000)
-
-    wearers, readings = extract_crm_hours(crm, clickhouse, hours), extract_hourly_telemetry(telemetry, hours)
-    put(CRM, wearers)
-    put(TELEMETRY, readings)
-    joined = join_telemetry_with_customers(
-        wearers.rows, readings.rows, report_timezone="Europe/Moscow", processed_at=now
-    )
-    put(REJECTED, HourlyFrame(with_first_rejected(clickhouse, joined.rejected, hours, now=now), readings.read_at))
-    put(MART, HourlyFrame(joined.rows, readings.read_at))
+    publish_window(crm, telemetry, clickhouse, hours, zone="Europe/Moscow", run_id="pages", batch_size=100_000)
 
 
 @pytest.fixture(params=list(WIDTHS))
