@@ -54,6 +54,8 @@ class Result:
         peak_mib: The most memory that the process and its children held at one time, imports included.
         rows: Rows it delivered.
         steps: Seconds of its parts.
+        counters: What it counted besides, by name.
+        held: What readers of its mart get, where it tells: rows, their errors, a checksum of their names.
     """
 
     seconds: float
@@ -61,6 +63,8 @@ class Result:
     peak_mib: float
     rows: int
     steps: dict[str, float] = field(default_factory=dict)
+    counters: dict[str, float] = field(default_factory=dict)
+    held: tuple[int, ...] = ()
 
 
 class Stopwatch:
@@ -95,16 +99,27 @@ def compete(module: str, job: Job, *arguments: str) -> Result:
         raise RuntimeError(f"{module} ended with status {process.returncode}")
     told = json.loads(output.strip().splitlines()[-1])
     processor = told["processor"] + server_seconds(job.postmaster) - server
-    return Result(told["seconds"], processor, peak[0] / MEBIBYTE, told["rows"], told.get("steps", {}))
+    return Result(
+        told["seconds"], processor, peak[0] / MEBIBYTE, told["rows"], told["steps"],
+        told.get("counters", {}), tuple(told.get("held", ())),
+    )  # fmt: skip
 
 
-def child(work: Callable[[Job], tuple[int, dict[str, float]]]) -> None:
-    """The main function of a competitor: do the work once and tell."""
+def child(
+    work: Callable[[Job], tuple[int, dict[str, float]]], told: Callable[[], dict[str, Any]] | None = None
+) -> None:
+    """The main function of a competitor: do the work once and tell.
+
+    Args:
+        work: What is measured; its rows and the seconds of its steps.
+        told: Called when the clock has stopped: what there is to say besides, in place of what the work returned.
+    """
     job = Job(**json.loads(sys.argv[1]))
     began, used = time.perf_counter(), sum(os.times()[:4])
     rows, steps = work(job)
     took, processor = time.perf_counter() - began, sum(os.times()[:4]) - used
-    print(json.dumps({"seconds": took, "processor": processor, "rows": rows, "steps": steps}))  # noqa: T201
+    more = told() if told else {}
+    print(json.dumps({"seconds": took, "processor": processor, "rows": rows, "steps": steps} | more))  # noqa: T201
 
 
 def instants(job: Job) -> tuple[datetime, datetime]:

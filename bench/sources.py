@@ -109,6 +109,12 @@ def window(hours: int) -> list[datetime]:
     return hour_range(now - (hours - 1) * HOUR, now)
 
 
+def ended(hours: int) -> list[datetime]:
+    """The last so many hours that have ended; they go on being that, however long something with them takes."""
+    last = floor_hour(datetime.now(UTC)) - HOUR
+    return hour_range(last - (hours - 1) * HOUR, last)
+
+
 def free_port() -> int:
     """A TCP port that nobody listens on."""
     with socket.socket() as made:

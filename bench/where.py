@@ -88,18 +88,50 @@ class Where:
         return dict(sorted(self.seconds.items(), key=lambda item: -item[1]))
 
     def install(self) -> None:
-        """Count the platform's own functions, of this process only."""
+        """Count the platform's own functions, of this process only.
+
+        Raises:
+            RuntimeError: One of them isn't there any more.
+        """
         for module, attribute, kind in WORK:
-            owner: Any = importlib.import_module(f"bionicpro_assets.{module}")
-            *path, name = attribute.split(".")
-            for part in path:
-                owner = getattr(owner, part)
+            owner, name = _owner(module, attribute, kind)
             setattr(owner, name, self.timed(kind, getattr(owner, name)))
+            # A kind that nobody works at stays at nothing, and the table says so.
+            self.seconds.setdefault(kind, 0.0)
+
+
+def require_names() -> None:
+    """Refuse to begin when a name in WORK is gone: its work would be counted as somebody else's.
+
+    Raises:
+        RuntimeError: One of them isn't there any more.
+    """
+    for module, attribute, kind in WORK:
+        _owner(module, attribute, kind)
+
+
+def _owner(module: str, attribute: str, kind: str) -> tuple[Any, str]:
+    """The module or class that has the function, and the function's name in it."""
+    *path, name = attribute.split(".")
+    try:
+        owner: Any = importlib.import_module(f"bionicpro_assets.{module}")
+        for part in path:
+            owner = getattr(owner, part)
+        getattr(owner, name)
+    except (ImportError, AttributeError) as error:
+        raise RuntimeError(
+            f"bionicpro_assets.{module}.{attribute} isn't there any more ({error}); name in WORK of bench/where.py "
+            f'what does the work "{kind}" now, or take the line out.'
+        ) from None
+    return owner, name
 
 
 def as_table(seconds: Mapping[str, float]) -> str:
     """A Markdown table, shares first."""
     whole = sum(seconds.values())
     lines = ["| | share | s |", "|---|--:|--:|"]
-    lines += [f"| {kind} | {took / whole:.0%} | {took:.2f} |" for kind, took in seconds.items()]
+    lines += [
+        f"| {kind} | {took / whole:.0%} | {took:.2f} |" if took else f"| {kind} | never called | |"
+        for kind, took in seconds.items()
+    ]
     return "\n".join(lines)

@@ -2,16 +2,21 @@
 
 With the argument `prepare` it makes the mart's schema and loads the hours for the first time, and writes the finished
 rows to `finished.parquet`. Steps are what Dagster recorded of them; what is left of the whole is Dagster's own. With
-the argument `where` they are kinds of work instead.
+the argument `where` they are kinds of work instead. After the clock has stopped it counts the statements that were sent
+to ClickHouse, the run's events as Dagster's storage gives them back, and what readers of the mart get.
 """
 
 import json
 import os
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from bench.changes import HELD
 from bench.measure import Job, child, instants
+from bench.statements import Statements
 from bench.where import Where
 
 
@@ -34,6 +39,8 @@ def main() -> None:
         # A fleet that is there at once is no surprise here.
         BIONICPRO_MAX_ASSUMED_PERCENT="100",
     )
+    statements = Statements()
+    statements.install()
     # What a run has imported before it begins.
     from bionicpro_assets import instance
     from bionicpro_assets.settings import Settings
@@ -42,44 +49,79 @@ def main() -> None:
     if "prepare" in sys.argv:
         _make_schema(job)
     with instance.dagster_instance(settings) as dagster:
-        child(lambda job: _work(job, settings, dagster))
+        run = Run(settings, dagster, statements)
+        child(run.work, run.told)
     if "prepare" in sys.argv:
         _export(job)
 
 
-def _work(job: Job, settings: object, dagster: object) -> tuple[int, dict[str, float]]:
-    from bionicpro_assets import instance
-    from bionicpro_assets.hours import HOUR, hour_range
+class Run:
+    """One run of the job, and what there is to tell of it afterwards."""
 
-    since, until = instants(job)
-    run_id = str(uuid.uuid4())
-    where = Where()
-    if "where" in sys.argv:
-        where.install()
-    where.begin()
-    outcome = instance.run_job(settings, dagster, hour_range(since, until - HOUR), run_id)  # type: ignore[arg-type]
-    if outcome.failures:
-        raise RuntimeError("\n".join(outcome.failures))
-    found = where.end()
-    rows, steps = _told(dagster, run_id)
-    return rows, dict(found) if "where" in sys.argv else steps
+    def __init__(self, settings: Any, dagster: Any, statements: Statements) -> None:
+        self.id = str(uuid.uuid4())
+        self._settings = settings
+        self._dagster = dagster
+        self._statements = statements
+        self._kinds: Mapping[str, float] = {}
+        self._sent = self._connections = 0
+
+    def work(self, job: Job) -> tuple[int, dict[str, float]]:
+        """The run; its rows and steps are told later."""
+        from bionicpro_assets import instance
+        from bionicpro_assets.hours import HOUR, hour_range
+
+        since, until = instants(job)
+        where = Where()
+        if "where" in sys.argv:
+            where.install()
+        where.begin()
+        before = self._statements.sent, self._statements.connections
+        outcome = instance.run_job(self._settings, self._dagster, hour_range(since, until - HOUR), self.id)
+        if outcome.failures:
+            raise RuntimeError("\n".join(outcome.failures))
+        self._kinds = where.end() if "where" in sys.argv else {}
+        self._sent = self._statements.sent - before[0]
+        self._connections = self._statements.connections - before[1]
+        return 0, {}
+
+    def told(self) -> dict[str, Any]:
+        """Rows of the mart, seconds a step and sizes, as the run's events have them; what readers get."""
+        if not self._sent:
+            raise RuntimeError("No statement was counted: the platform doesn't get its client by get_client any more.")
+        rows, size, began, steps = 0, 0, {}, {}
+        events = self._dagster.all_logs(self.id)
+        for entry in events:
+            size += len(entry.to_json().encode())
+            event = entry.dagster_event
+            if event is None:
+                continue
+            if event.is_step_start:
+                began[event.step_key] = entry.timestamp
+            elif event.is_step_success:
+                steps[event.step_key] = entry.timestamp - began[event.step_key]
+            elif event.is_step_materialization and event.asset_key.path[-1] == "user_prosthesis_stats":
+                counted = event.materialization.metadata.get("dagster/partition_row_count")
+                rows += int(counted.value) if counted else 0
+        return {
+            "rows": rows,
+            "steps": dict(self._kinds) or steps,
+            "counters": {
+                "statements": self._sent,
+                "connections": self._connections,
+                "events": len(events),
+                "event_bytes": size,
+            },
+            "held": _held(os.environ["BIONICPRO_CLICKHOUSE_URL"]),
+        }
 
 
-def _told(dagster: object, run_id: str) -> tuple[int, dict[str, float]]:
-    """Rows of the mart and seconds a step, as the run's events have them."""
-    rows, began, steps = 0, {}, {}
-    for entry in dagster.all_logs(run_id):  # type: ignore[attr-defined]
-        event = entry.dagster_event
-        if event is None:
-            continue
-        if event.is_step_start:
-            began[event.step_key] = entry.timestamp
-        elif event.is_step_success:
-            steps[event.step_key] = entry.timestamp - began[event.step_key]
-        elif event.is_step_materialization and event.asset_key.path[-1] == "user_prosthesis_stats":
-            counted = event.materialization.metadata.get("dagster/partition_row_count")
-            rows += int(counted.value) if counted else 0  # type: ignore[union-attr]
-    return rows, steps
+def _held(url: str) -> list[int]:
+    from bionicpro_assets.load.clickhouse import ClickHouse
+
+    with ClickHouse(url) as clickhouse:
+        _, (held,) = clickhouse.rows(HELD)
+    return [int(number) for number in held]
 
 
 def _make_schema(job: Job) -> None:
