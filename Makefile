@@ -46,8 +46,9 @@ READERS ?= 2000
 SENDERS ?= 1000
 DAYS ?= 0
 ROUNDS ?= 3
-bench: .venv-bench/.installed  ## against what people would otherwise use, into docs/benchmarks.md; PROSTHESES=300000 for the full size
-	.venv-bench/bin/python -W ignore -m bench --prostheses $(PROSTHESES) --readers $(READERS) --senders $(SENDERS) --days $(DAYS) --rounds $(ROUNDS)
+BARS ?=
+bench: .venv-bench/.installed  ## against what people would otherwise use, into docs/benchmarks.md; PROSTHESES=300000 for the full size, BARS=1 for all that has a bar
+	.venv-bench/bin/python -W ignore -m bench --prostheses $(PROSTHESES) --readers $(READERS) --senders $(SENDERS) --days $(DAYS) --rounds $(ROUNDS) $(if $(BARS),--bars)
 
 lint: .venv/.installed
 	$(BIN)/ruff check .

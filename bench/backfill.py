@@ -13,6 +13,7 @@ once more with a run each (`--singly`), in this process too, where the daemon wo
 """
 
 import argparse
+import json
 import os
 import resource
 import time
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--prostheses", type=int, default=100)
     parser.add_argument("--hours", type=int, default=720)
     parser.add_argument("--singly", type=int, default=12, help="partitions that are loaded again with a run each")
+    parser.add_argument("--json", type=lambda file: Path(file).absolute())
     arguments = parser.parse_args()
     hours = window(arguments.hours)
     with work_folder() as folder, databases(folder) as sources:
@@ -42,11 +44,13 @@ def main() -> None:
             "BIONICPRO_PARTITIONS_START": f"{hours[0]:%Y-%m-%dT%H:%M}",
         }
         os.chdir(folder)
-        backfill(hours, folder, arguments.singly)
+        figures = backfill(hours, folder, arguments.singly)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1))
 
 
-def backfill(hours: list[datetime], folder: Path, singly: int) -> None:
-    """Run the job over all hours, and some of them one by one, and print what it took."""
+def backfill(hours: list[datetime], folder: Path, singly: int) -> dict[str, float]:
+    """Run the job over all hours, and some of them one by one; print what it took, and give it back."""
     from bionicpro_assets.databases import clickhouse_of
     from bionicpro_assets.defs import keys
     from bionicpro_assets.instance import dagster_instance, run_job
@@ -85,6 +89,7 @@ def backfill(hours: list[datetime], folder: Path, singly: int) -> None:
     if singly:
         ratio = one_by_one / singly / (seconds / len(hours))
         print(f"{singly} of them again with a run each: {one_by_one:.0f} s, {ratio:.0f} times as long a partition")  # noqa: T201
+    return {"seconds": seconds, "processor": processor, "peak_mib": peak / (1 << 20)}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import psycopg2
 from bench.sources import Sources, settle
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import HOUR
+from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.setup.postgres import transaction
 
 HOURS = "hour_start >= %(since)s AND hour_start < %(until)s"
@@ -46,8 +47,12 @@ NAMED = """
     SELECT chip_id, crc32(convert_to(customer_full_name, 'UTF8')) FROM crm.v_customer_prosthesis
     WHERE chip_id IS NOT NULL
 """
-# The same three numbers of the mart, in the order of `expected`.
-HELD = "SELECT count(), sum(error_count), sum(toUInt64(CRC32(customer_name))) FROM reports.user_prosthesis_stats"
+# The same three numbers of the mart, in the order of `expected`; report times are UTC here.
+HELD = """
+    SELECT count(), sum(error_count), sum(toUInt64(CRC32(customer_name))) FROM reports.user_prosthesis_stats
+    WHERE addHours(toDateTime(report_date, 'UTC'), report_hour) >= toDateTime({since:UInt32}, 'UTC')
+      AND addHours(toDateTime(report_date, 'UTC'), report_hour) < toDateTime({until:UInt32}, 'UTC')
+"""
 
 Change = Callable[[Sources, list[datetime]], None]
 
@@ -91,3 +96,10 @@ def expected(sources: Sources, hours: list[datetime]) -> tuple[int, int, int]:
         cursor.execute(COUNTED, {"since": hours[0], "until": hours[-1] + HOUR})
         worn = [(rows, int(errors), names[chip]) for chip, rows, errors in cursor.fetchall() if chip in names]
     return sum(r for r, _, _ in worn), sum(e for _, e, _ in worn), sum(r * name for r, _, name in worn)
+
+
+def held(url: str, since: int, until: int) -> tuple[int, ...]:
+    """The same numbers as readers of the mart get them, for hours between two Unix seconds."""
+    with ClickHouse(url) as clickhouse:
+        _, (numbers,) = clickhouse.rows(HELD, {"since": since, "until": until})
+    return tuple(int(number) for number in numbers)

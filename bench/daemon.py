@@ -1,9 +1,10 @@
 """What the daemon adds: a tick of the schedule until its run is done, idling, and a backfill as the UI launches it.
 
-    python -W ignore -m bench.daemon [--prostheses 100] [--hours 8688] [--ticks 1]
+    python -W ignore -m bench.daemon [--prostheses 100] [--hours 8688] [--ticks 1] [--ticks-only] [--json FILE]
 
-Runs `bionicpro up` on databases of its own, after a first load, and waits for quarters of an hour. Then it launches one
-backfill of all hours, as the UI's button does, with the schedule off, and waits until Dagster says that it is done.
+Runs `bionicpro up` on databases of its own, after a first load, and waits for quarters of an hour, before each of which
+every row of the open hour is changed. Then it launches one backfill of all hours, as the UI's button does, with the
+schedule off, and waits until Dagster says that it is done. In the end the mart must have the open hour as changed.
 Times are those that Dagster recorded; processor time is of all the processes that were started, without PostgreSQL's.
 """
 
@@ -27,8 +28,10 @@ from typing import Any
 import dagster as dg
 import psutil
 
+from bench import changes
 from bench.sources import databases, fill, free_port, settle, window, work_folder
 from bionicpro_assets.defs import keys
+from bionicpro_assets.hours import HOUR
 from bionicpro_assets.setup.postgres import transaction
 
 TICKS = f"""{{ scheduleOrError(scheduleSelector: {{repositoryName: "__repository__",
@@ -45,6 +48,7 @@ SERVICES = {
     "dagster-daemon": "the daemon",
     "dagster-webserver": "the webserver",
 }
+VISIBLE = "until readers see the rows of the mart"
 AT_WORK = ("REQUESTED", "CANCELING")
 BIONICPRO = str(Path(sys.executable).parent / "bionicpro")
 QUARTER_SECONDS = 15 * 60
@@ -62,13 +66,17 @@ def main() -> None:
     parser.add_argument("--prostheses", type=int, default=100)
     parser.add_argument("--hours", type=int, default=8688)
     parser.add_argument("--ticks", type=int, default=1)
+    parser.add_argument("--ticks-only", action="store_true", help="no idling, no backfill")
+    parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     hours = window(arguments.hours)
     with work_folder() as folder, databases(folder) as sources:
         fill(sources, arguments.prostheses, hours)
         # As if it had come in time: what comes late is loaded by a sensor, all the year of it.
         with transaction(sources.telemetry) as cursor:
-            cursor.execute("UPDATE telemetry.hourly_stats SET updated_at = hour_start + interval '1 hour'")
+            cursor.execute(
+                "UPDATE telemetry.hourly_stats SET updated_at = least(hour_start + interval '1 hour', now())"
+            )
         settle(sources)
         (folder / ".env").write_text(
             f"BIONICPRO_CRM_DB_URL={sources.crm.url}\n"
@@ -85,11 +93,20 @@ def main() -> None:
             subprocess.run([BIONICPRO, *command], cwd=folder, env=environment(), check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         with running(folder) as platform:
             print(f"`bionicpro up` until the UI answers: {platform.started_in:.1f} s", flush=True)  # noqa: T201
-            print(as_table(*ticks(platform, arguments.ticks)), flush=True)  # noqa: T201
-            services, memory = idle(platform)
-            listed = ", ".join(f"{name} {seconds:.1f}" for name, seconds in services.items())
-            print(f"Processor time of a minute of idling, s: {listed}; memory {memory / 1e6:.0f} MB", flush=True)  # noqa: T201
-            print(backfill(platform), flush=True)  # noqa: T201
+            steps, spent = ticks(platform, arguments.ticks, partial(changes.telemetry, sources, hours[-1:]))
+            print(as_table(steps, spent), flush=True)  # noqa: T201
+            if not arguments.ticks_only:
+                services, memory = idle(platform)
+                listed = ", ".join(f"{name} {seconds:.1f}" for name, seconds in services.items())
+                print(f"Processor time of a minute of idling, s: {listed}; memory {memory / 1e6:.0f} MB", flush=True)  # noqa: T201
+                print(backfill(platform), flush=True)  # noqa: T201
+        begins, ends = (int(instant.timestamp()) for instant in (hours[-1], hours[-1] + HOUR))
+        held = changes.held(f"chdb://{folder}/clickhouse", begins, ends)
+        if held != (there := changes.expected(sources, hours[-1:])):
+            raise SystemExit(f"The mart has {held} (rows, errors, names) of the last hour, the sources {there}.")
+        if arguments.json:
+            figures = {"visible": statistics.median(map(visible_after, steps)), "steps": steps}
+            arguments.json.write_text(json.dumps(figures, indent=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +167,11 @@ def running(folder: Path) -> Iterator[Platform]:
         process.wait(60)
 
 
-def ticks(platform: Platform, count: int) -> tuple[list[dict[str, float]], list[float]]:
+def ticks(platform: Platform, count: int, change: Callable[[], None]) -> tuple[list[dict[str, float]], list[float]]:
     """Seconds between the instants of each tick; processor seconds of the quarters of an hour that end with its run."""
     steps, spent = [], []
     for _ in range(count):
+        change()
         before, due = sum(platform.processor().values()), (time.time() // QUARTER_SECONDS + 1) * QUARTER_SECONDS
         time.sleep(due - time.time())
         tick = _until(120, partial(_tick, platform, due))
@@ -193,17 +211,27 @@ def _instants(instance: dg.DagsterInstance, run_id: str, tick: Mapping[str, Any]
         raise SystemExit(f"The run {run_id} failed.")
     told: dict[str, float] = {}
     for entry in instance.all_logs(run_id):
-        if entry.dagster_event:
-            told.setdefault(entry.dagster_event.event_type_value, entry.timestamp)
+        if event := entry.dagster_event:
+            told.setdefault(event.event_type_value, entry.timestamp)
+            if event.is_step_materialization and event.asset_key == keys.MART:
+                # Dagster hears of it after the rows have become visible.
+                told.setdefault(VISIBLE, entry.timestamp)
     instants = {
         "due": tick["timestamp"],
         "due, until the run is in the queue": told["PIPELINE_ENQUEUED"],
         "until it is taken out of it": told["PIPELINE_STARTING"],
         "until its process works on the first step": told["STEP_START"],
         "until the first asset is there": told["ASSET_MATERIALIZATION"],
+        VISIBLE: told[VISIBLE],
         "until all is done": told["PIPELINE_SUCCESS"],
     }
     return {name: instants[name] - instants[before] for before, name in pairwise(instants)}
+
+
+def visible_after(steps: Mapping[str, float]) -> float:
+    """Seconds from when the tick was due until readers saw its rows."""
+    names = list(steps)
+    return sum(steps[name] for name in names[: names.index(VISIBLE) + 1])
 
 
 def backfill(platform: Platform) -> str:
@@ -248,6 +276,7 @@ def as_table(steps: Sequence[Mapping[str, float]], spent: Sequence[float]) -> st
     """A Markdown table of medians."""
     lines = ["| a tick of the schedule | s |", "|---|--:|"]
     lines += [f"| {name} | {statistics.median(s[name] for s in steps):.1f} |" for name in steps[0]]
+    lines.append(f"| all of that, due until visible | {statistics.median(map(visible_after, steps)):.1f} |")
     lines.append(f"\nProcessor time of a quarter of an hour, with its run: {statistics.median(spent):.0f} s")
     return "\n".join(lines)
 

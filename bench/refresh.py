@@ -5,8 +5,8 @@
 `--only floor` leaves out everybody but the floor and this platform.
 
 Each competitor runs in a process of its own, all of them in turn in every round, after each row of telemetry was
-changed; the figures are medians. Then this platform refreshes three times more: with nothing changed, with only the
-newest hour changed, and with each row of telemetry and of the CRM changed. After each of its runs the mart must hold
+changed; the figures are medians. This platform refreshes three times more in its turn: with nothing changed, with only
+the newest hour changed, and with each row of telemetry and of the CRM changed. After each of its runs the mart must hold
 what the sources give; otherwise this ends with an error.
 
 The hours have all ended before the first load, so it makes no difference when in an hour this runs or how long it
@@ -122,6 +122,9 @@ def measured(prostheses: int, hours: int, rounds: int, only: Sequence[str] = ())
             for competitor in competing:
                 if competitor.name == OURS:
                     refreshed(OURS)
+                    for name, change in SCENARIOS.items():
+                        change(sources, span)
+                        refreshed(name)
                     continue
                 try:
                     result = _once(competitor, job, folder)
@@ -132,9 +135,6 @@ def measured(prostheses: int, hours: int, rounds: int, only: Sequence[str] = ())
                     continue
                 results.setdefault(competitor.name, []).append(result)
                 _tell(competitor.name, result)
-            for name, change in SCENARIOS.items():
-                change(sources, span)
-                refreshed(name)
         changes.telemetry(sources, span)
         refreshed(WHERE, "where")
     del results["first load"]

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.changes import HELD
 from bench.measure import Job, child, instants
 from bench.statements import Statements
 from bench.where import Where
@@ -49,7 +48,7 @@ def main() -> None:
     if "prepare" in sys.argv:
         _make_schema(job)
     with instance.dagster_instance(settings) as dagster:
-        run = Run(settings, dagster, statements)
+        run = Run(job, settings, dagster, statements)
         child(run.work, run.told)
     if "prepare" in sys.argv:
         _export(job)
@@ -58,8 +57,9 @@ def main() -> None:
 class Run:
     """One run of the job, and what there is to tell of it afterwards."""
 
-    def __init__(self, settings: Any, dagster: Any, statements: Statements) -> None:
+    def __init__(self, job: Job, settings: Any, dagster: Any, statements: Statements) -> None:
         self.id = str(uuid.uuid4())
+        self._job = job
         self._settings = settings
         self._dagster = dagster
         self._statements = statements
@@ -87,6 +87,8 @@ class Run:
 
     def told(self) -> dict[str, Any]:
         """Rows of the mart, seconds a step and sizes, as the run's events have them; what readers get."""
+        from bench.changes import held
+
         if not self._sent:
             raise RuntimeError("No statement was counted: the platform doesn't get its client by get_client any more.")
         rows, size, began, steps = 0, 0, {}, {}
@@ -112,16 +114,8 @@ class Run:
                 "events": len(events),
                 "event_bytes": size,
             },
-            "held": _held(os.environ["BIONICPRO_CLICKHOUSE_URL"]),
+            "held": held(os.environ["BIONICPRO_CLICKHOUSE_URL"], self._job.since, self._job.until),
         }
-
-
-def _held(url: str) -> list[int]:
-    from bionicpro_assets.load.clickhouse import ClickHouse
-
-    with ClickHouse(url) as clickhouse:
-        _, (held,) = clickhouse.rows(HELD)
-    return [int(number) for number in held]
 
 
 def _make_schema(job: Job) -> None:
