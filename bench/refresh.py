@@ -6,8 +6,8 @@
 
 Each competitor runs in a process of its own, all of them in turn in every round, after each row of telemetry was
 changed; the figures are medians. This platform refreshes three times more in its turn: with nothing changed, with only
-the newest hour changed, and with each row of telemetry and of the CRM changed. After each of its runs the mart must hold
-what the sources give; otherwise this ends with an error.
+the newest hour changed, and with each row of telemetry and of the CRM changed. After each of its runs the mart must
+hold what the sources give; otherwise this ends with an error.
 
 The hours have all ended before the first load, so it makes no difference when in an hour this runs or how long it
 takes; the newest of them plays the open hour's part.
