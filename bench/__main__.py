@@ -44,7 +44,7 @@ def main() -> None:
     )
     parser.add_argument("--senders", type=int, default=1000, help="prostheses whose raw rows are rolled up")
     parser.add_argument("--days", type=int, default=0, help="days of raw rows beside the hour that is rolled up")
-    parser.add_argument("--bars", action="store_true", help="measure all that has a bar; the best part of an hour more")
+    parser.add_argument("--bars", action="store_true", help="measure all that has a bar; some tens of minutes more")
     a = parser.parse_args()
     small = refresh.measured(SMALL, a.hours, a.rounds, [refresh.FLOOR])
     refreshed = refresh.measured(a.prostheses, a.hours, a.rounds)

@@ -82,7 +82,7 @@ def everything(sources: Sources, hours: list[datetime]) -> None:
 def _change(source: PostgresSource, table: str, statement: str, hours: list[datetime]) -> None:
     with transaction(source) as cursor:
         cursor.execute(statement, {"since": hours[0], "until": hours[-1] + HOUR})
-        changed, there = cursor.fetchone()
+        ((changed, there),) = cursor.fetchall()
     if not there or changed != there:
         raise RuntimeError(f"{changed} of {there} rows of {table} were changed, and all of them should be.")
 

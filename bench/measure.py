@@ -16,6 +16,8 @@ import psutil
 
 POLL_SECONDS = 0.02
 MEBIBYTE = 1 << 20
+# Begins the lines of a competitor's output that are meant for `compete`.
+TELLS = "measured: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +87,29 @@ def compete(module: str, job: Job, *arguments: str) -> Result:
     """Run a competitor once.
 
     Raises:
-        RuntimeError: It failed; what it said goes to this process's standard error.
+        RuntimeError: It failed; what it said is on this process's standard error.
     """
     command = [sys.executable, "-W", "ignore", "-m", module, json.dumps(asdict(job)), *arguments]
     server = server_seconds(job.postmaster)
+    told: dict[str, Any] = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
-        peak = [0.0]
-        watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), peak))
+        assert process.stdout is not None  # noqa: S101 - for the type checker
+        peak, done = [0.0], threading.Event()
+        watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), peak, done))
         watcher.start()
-        output, _ = process.communicate()
+        for line in process.stdout:
+            if line.startswith(TELLS):
+                if not done.is_set():
+                    # The work is over; what the process looks at afterwards isn't part of it.
+                    done.set()
+                    server = server_seconds(job.postmaster) - server
+                told |= json.loads(line.removeprefix(TELLS))
+        done.set()
         watcher.join()
     if process.returncode:
         raise RuntimeError(f"{module} ended with status {process.returncode}")
-    told = json.loads(output.strip().splitlines()[-1])
-    processor = told["processor"] + server_seconds(job.postmaster) - server
     return Result(
-        told["seconds"], processor, peak[0] / MEBIBYTE, told["rows"], told["steps"],
+        told["seconds"], told["processor"] + server, peak[0] / MEBIBYTE, told["rows"], told["steps"],
         told.get("counters", {}), tuple(told.get("held", ())),
     )  # fmt: skip
 
@@ -112,14 +121,21 @@ def child(
 
     Args:
         work: What is measured; its rows and the seconds of its steps.
-        told: Called when the clock has stopped: what there is to say besides, in place of what the work returned.
+        told: What there is to say besides, in place of what the work returned; called when nothing is measured any
+            more.
     """
     job = Job(**json.loads(sys.argv[1]))
     began, used = time.perf_counter(), sum(os.times()[:4])
     rows, steps = work(job)
     took, processor = time.perf_counter() - began, sum(os.times()[:4]) - used
-    more = told() if told else {}
-    print(json.dumps({"seconds": took, "processor": processor, "rows": rows, "steps": steps} | more))  # noqa: T201
+    _tell({"seconds": took, "processor": processor, "rows": rows, "steps": steps})
+    if told:
+        _tell(told())
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    # On a line of its own, whatever was printed before it.
+    print(f"\n{TELLS}{json.dumps(facts)}", flush=True)  # noqa: T201
 
 
 def instants(job: Job) -> tuple[datetime, datetime]:
@@ -129,8 +145,8 @@ def instants(job: Job) -> tuple[datetime, datetime]:
     return datetime.fromtimestamp(job.since, UTC), datetime.fromtimestamp(job.until, UTC)
 
 
-def _watch(process: psutil.Process, peak: list[float]) -> None:
-    while process.is_running():
+def _watch(process: psutil.Process, peak: list[float], done: threading.Event) -> None:
+    while not done.is_set() and process.is_running():
         held = 0
         with suppress(psutil.Error):
             if process.status() == psutil.STATUS_ZOMBIE:
