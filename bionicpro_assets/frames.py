@@ -74,6 +74,7 @@ class HourlyLoad:
         hours: The hours that all parts together cover, for each of the tables.
         parts: Reads the parts, from the beginning each time it is called, knowing what is visible of the tables; closed
             when it isn't read to its end.
+        chunk_rows: How many rows are worked on at once, and kept in memory, if they are of more than a few hours.
         hand_over: Columns of the rows that are kept in memory for the next step; none, if there are none.
         insists: Whether it fails where a newer read of an hour was published meanwhile, which readers see then. Of two
             loads the newer read is right; an operator's decision is right whatever was read after it.
@@ -82,6 +83,7 @@ class HourlyLoad:
     tables: Sequence[str]
     hours: Sequence[datetime]
     parts: Callable[[Visible], Generator[Part]]
+    chunk_rows: int = 100_000
     hand_over: Sequence[str] = ()
     insists: bool = False
 

@@ -35,9 +35,7 @@ from bionicpro_assets.quality.verdict import HourVerdict
 ATTEMPTS = 5
 RETRY_SECONDS = 60.0
 HEAD_ROWS = 5
-# Rows that wait for a look at them, and rows that are kept for the next step: at most so many, unless they are of so
-# few hours as a refresh has.
-ROWS_AT_ONCE, ROWS_HANDED_OVER = 100_000 * ROWS_FOR_ONE, 100_000
+# A refresh has so few hours: they are looked at together and handed over in memory, however large the fleet.
 HOURS_AT_ONCE = 4
 
 
@@ -185,9 +183,7 @@ class _Attempt:
                 for name, frame in part.items():
                     self.write(name, frame)
                 del part, frame
-                rows = sum(self.entries[name][h].row_count for name, hours in self.waiting.items() for h in hours)
-                if rows >= ROWS_AT_ONCE and len(self.waiting[self.load.tables[-1]]) >= HOURS_AT_ONCE:
-                    self.look()
+                self.look_now_and_then()
         for name in self.load.tables:
             covered = sorted(self.entries[name])
             if covered != sorted(self.load.hours):
@@ -245,13 +241,20 @@ class _Attempt:
         if done.head.is_empty():
             # Copied: a slice would keep the whole part in memory.
             done.head = pl.DataFrame(frame.rows.head(HEAD_ROWS).to_dicts(), schema=frame.rows.schema)
-        kept = sum(len(found) for found in done.in_memory.values())
-        if self.load.hand_over and (len(self.load.hours) <= HOURS_AT_ONCE or kept + rows.height <= ROWS_HANDED_OVER):
+        kept = rows.height + sum(len(found) for found in done.in_memory.values())
+        if self.load.hand_over and (len(self.load.hours) <= HOURS_AT_ONCE or kept <= self.load.chunk_rows):
             handed = rows.select(self.load.hand_over)
             of_hour = handed.partition_by("hour_start", as_dict=True) if len(frame.hours_read) > 1 else {}
             for hour in frame.hours_read:
                 found = of_hour.get((hour,), handed.clear()) if of_hour else handed
                 done.in_memory[hour, self.entries[name][hour].number] = found
+
+    def look_now_and_then(self) -> None:
+        """Look at the rows that wait for it, if they are many and of many hours: ClickHouse takes them all at once."""
+        rows = sum(self.entries[name][h].row_count for name, hours in self.waiting.items() for h in hours)
+        hours = max(len(numbers) for numbers in self.waiting.values())
+        if hours > HOURS_AT_ONCE and rows >= self.load.chunk_rows * ROWS_FOR_ONE:
+            self.look()
 
     def look(self) -> None:
         """Look at the rows that were written or found unchanged since the last look, one statement a table.

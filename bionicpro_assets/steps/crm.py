@@ -88,7 +88,7 @@ def crm_load(
                 yield part(frame, counted(frame))
                 del frame
 
-    return HourlyLoad([CRM_EXTRACT], hours, parts, hand_over=CRM_COLUMNS, insists=as_of_now)
+    return HourlyLoad([CRM_EXTRACT], hours, parts, chunk_rows, CRM_COLUMNS, insists=as_of_now)
 
 
 def extract_crm_hours(source: PostgresSource, clickhouse: ClickHouse, hours: Sequence[datetime]) -> HourlyFrame:

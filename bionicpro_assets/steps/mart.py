@@ -85,7 +85,7 @@ def mart_load(
             }
             del joined, rejected
 
-    return HourlyLoad([QUARANTINE, MART], hours, parts)
+    return HourlyLoad([QUARANTINE, MART], hours, parts, chunk_rows)
 
 
 def _of(published: Published, hours: Sequence[datetime]) -> dict[datetime, Entry]:

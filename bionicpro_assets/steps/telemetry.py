@@ -65,4 +65,4 @@ def telemetry_load(
                 yield frame(rows, group)
                 del rows
 
-    return HourlyLoad([TELEMETRY], hours, parts, hand_over=[column.name for column in table.columns])
+    return HourlyLoad([TELEMETRY], hours, parts, chunk_rows, [column.name for column in table.columns])

@@ -9,12 +9,13 @@ import pytest
 from dagster import DagsterEventType, serialize_value
 
 from bionicpro_assets.definitions import build_definitions
-from bionicpro_assets.defs import keys, reports
+from bionicpro_assets.defs import keys
 from bionicpro_assets.extract.postgres import Snapshot
 from bionicpro_assets.hours import floor_hour, hour_range, partition_key
 from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
+from bionicpro_assets.steps import mart
 from bionicpro_assets_tests.integration.platform import Platform
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -69,22 +70,22 @@ def test_a_run_of_a_backfill_has_as_many_hours_as_the_setting_says(recorded, mon
     assert policies == {dg.BackfillPolicy.multi_run(48)}
 
 
-def test_the_hours_of_a_refresh_are_joined_once_however_large_the_fleet(recorded, monkeypatch):
+def test_every_hour_is_joined_once_and_not_again_where_nothing_changed(recorded, monkeypatch):
     monkeypatch.setenv("BIONICPRO_CHUNK_ROWS", "1")
     joined = []
-    real = reports.join_telemetry_with_customers
+    real = mart.join_telemetry_with_customers
 
     def spy(crm, telemetry, **options):
         joined.append(sorted(set(telemetry["hour_start"])))
         return real(crm, telemetry, **options)
 
-    monkeypatch.setattr(reports, "join_telemetry_with_customers", spy)
+    monkeypatch.setattr(mart, "join_telemetry_with_customers", spy)
     first = OPEN - timedelta(hours=3)
     recorded.load(first, OPEN)
     assert recorded.mart() == recorded.sources.expected_mart(first, OPEN)
     assert len(joined) == 4, "hour by hour"
     recorded.load(OPEN - timedelta(hours=9), OPEN)
-    assert len(joined) == 4 + 2 * 10, "a longer window isn't kept in memory"
+    assert len(joined) == 4 + 6, "the four were made of the same publications"
 
 
 def test_a_long_window(recorded, heights):
