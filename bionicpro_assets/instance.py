@@ -14,13 +14,14 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.event_log import batch_events, configuration
+from bionicpro_assets.event_log import batch_events
 from bionicpro_assets.folders import writing
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.launcher import LOCK_TAG
 from bionicpro_assets.locks import held
 from bionicpro_assets.runs import range_tags
 from bionicpro_assets.settings import Settings
+from bionicpro_assets.sqlite_storage import configuration
 
 EVALUATED = dg.DagsterEventType.ASSET_CHECK_EVALUATION.value
 PROJECT = Path(__file__).resolve().parents[1]
