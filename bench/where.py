@@ -36,15 +36,20 @@ REST = "Dagster: steps, events, everything else"
 
 
 class Where:
-    """Seconds by kind of work, each without the seconds of the work within it."""
+    """Seconds by kind of work, each without the seconds of the work within it.
 
-    def __init__(self) -> None:
+    Args:
+        clock: What counts them: `time.thread_time` counts processor time.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self.seconds: dict[str, float] = {}
         self._began = self._since = 0.0
         self._stack = [REST]
 
     def _switch(self) -> None:
-        now = time.perf_counter()
+        now = self._clock()
         self.seconds[self._stack[-1]] = self.seconds.get(self._stack[-1], 0.0) + now - self._since
         self._since = now
 
@@ -80,7 +85,7 @@ class Where:
 
     def begin(self) -> None:
         """From here on everything counts."""
-        self._since = time.perf_counter()
+        self._since = self._clock()
 
     def end(self) -> Mapping[str, float]:
         """Seconds by kind, most first."""

@@ -22,6 +22,25 @@ from bench.where import Where
 def main() -> None:
     """Once."""
     job = Job(**json.loads(sys.argv[1]))
+    configure(job)
+    statements = Statements()
+    statements.install()
+    # What a run has imported before it begins.
+    from bionicpro_assets import instance
+    from bionicpro_assets.settings import Settings
+
+    settings = Settings.load()
+    if "prepare" in sys.argv:
+        make_schema(job)
+    with instance.dagster_instance(settings) as dagster:
+        run = Run(job, settings, dagster, statements)
+        child(run.work, run.told)
+    if "prepare" in sys.argv:
+        _export(job)
+
+
+def configure(job: Job) -> None:
+    """Set the environment that the platform reads its settings from."""
     since, _ = instants(job)
     # In place of a .env that lies about.
     nothing = Path(job.folder).parent / "empty.env"
@@ -38,20 +57,6 @@ def main() -> None:
         # A fleet that is there at once is no surprise here.
         BIONICPRO_MAX_ASSUMED_PERCENT="100",
     )
-    statements = Statements()
-    statements.install()
-    # What a run has imported before it begins.
-    from bionicpro_assets import instance
-    from bionicpro_assets.settings import Settings
-
-    settings = Settings.load()
-    if "prepare" in sys.argv:
-        _make_schema(job)
-    with instance.dagster_instance(settings) as dagster:
-        run = Run(job, settings, dagster, statements)
-        child(run.work, run.told)
-    if "prepare" in sys.argv:
-        _export(job)
 
 
 class Run:
@@ -118,7 +123,8 @@ class Run:
         }
 
 
-def _make_schema(job: Job) -> None:
+def make_schema(job: Job) -> None:
+    """Make the tables of the mart."""
     from bionicpro_assets.load.clickhouse import ClickHouse
     from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 
