@@ -167,19 +167,24 @@ def _check(
     )
     def check(context: Context) -> Iterator[dg.AssetCheckResult]:
         hours = hours_of_run(context.run.tags, settings)
+        step = context.op_execution_context.get_step_execution_context()
         with clear_failure():
             verdicts = verdicts_of(Asked(context, hours, settings))
         asked = {key.name for key in context.op_execution_context.selected_asset_check_keys}
         verdicts = [verdict for verdict in verdicts if verdict.claim.name in asked]
         now = datetime.now(UTC)
         news = [verdict for verdict in verdicts if is_news(context.instance, verdict, hours, now)]
-        yield from (aside(verdict.claim) for verdict in verdicts if verdict not in news)
         tell = hours_to_tell(context.instance, news, hours)
-        for verdict in news:
-            for evaluation in evaluations(verdict, tell.get(verdict.claim.name, [])):
-                # Takes an evaluation, though its annotation doesn't say so yet; a test holds that.
+        for verdict in verdicts:
+            of_all = result(verdict) if verdict in news else aside(verdict.claim)
+            of_hours = evaluations(verdict, tell.get(verdict.claim.name, []))
+            for evaluation in (*of_hours, of_all.to_asset_check_evaluation(step)):
+                # Takes an evaluation, though its annotation doesn't say so yet; a test holds that. Yielded, each result
+                # would be an output of the step too, recorded in two more events.
                 context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]
-            yield result(verdict)
+        if failing := [str(v) for v in verdicts if v.claim.blocking and not v.passed]:
+            raise dg.Failure("\n".join(["Blocking checks failed:", *failing]), allow_retries=False)
+        yield from ()
 
     return check
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from bionicpro_assets.defs.keys import POOL, table_name
+from bionicpro_assets.defs.keys import POOL
+from bionicpro_assets.defs.metadata import table_metadata
 from bionicpro_assets.errors import DataError, PlatformError
 from bionicpro_assets.hours import PARTITION_KEY_FORMAT, contiguous, floor_hour, parse_hour, partition_key
 
@@ -52,7 +53,7 @@ class Hourly:
     def asset(self, *, metadata: Mapping[str, Any], **options: Any) -> AssetDecorator:
         """`@dg.asset` for an hourly asset."""
         decorator: AssetDecorator = dg.asset(
-            metadata={"dagster/table_name": table_name(options["key"]), **metadata}, **self._shared, **options
+            metadata=table_metadata(options["key"]) | dict(metadata), **self._shared, **options
         )
         return decorator
 

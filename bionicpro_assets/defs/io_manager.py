@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.keys import table_name
-from bionicpro_assets.defs.metadata import hour_metadata, publication_metadata, table_metadata
+from bionicpro_assets.defs.metadata import hour_metadata, publication_metadata
 from bionicpro_assets.defs.resources import ClickHouseResource
 from bionicpro_assets.defs.verdicts import tell_blocked
 from bionicpro_assets.errors import DataError
@@ -67,15 +67,11 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
             context.log.warning(
                 f"{name}: of {describe(publication.superseded)} a newer read was published meanwhile and stays visible."
             )
-        context.add_output_metadata(publication_metadata(table, publication, self._loads[obj]))
-        # An output context adds metadata to all its partitions, and a step's to one.
+        # An output context adds metadata to all its partitions, and a step's to one: what is the same for every hour is
+        # told once, with the last, which is the one that Dagster shows for the asset.
         for hour in hours:
-            told = hour_metadata(publication, hour)
-            if hour == hours[-1]:
-                lineage = (context.definition_metadata or {}).get("dagster/column_lineage")
-                told |= table_metadata(table, publication.head) | (
-                    {"dagster/column_lineage": lineage} if lineage else {}
-                )
+            of_window = publication_metadata(table, publication, self._loads[obj]) if hour == hours[-1] else {}
+            told = {**hour_metadata(publication, hour), **of_window}
             context.step_context.add_asset_metadata(told, context.asset_key, partition_key(hour))
 
     def _publish(self, context: dg.OutputContext, load: HourlyLoad) -> None:

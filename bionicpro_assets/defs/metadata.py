@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from bionicpro_assets.defs.keys import table_name
 from bionicpro_assets.hours import HOUR
-from bionicpro_assets.load.columns import Column
+from bionicpro_assets.load.columns import Column, public_columns
 from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.load.table import HourlyTable
 
@@ -39,10 +40,12 @@ PERSONAL = frozenset(
 
 
 def publication_metadata(table: HourlyTable, publication: Publication, seconds: float) -> dict[str, Any]:
-    """Metadata of a published window: it is on the materialisation of every hour of it, and so is kept small.
+    """Metadata of a published window, with some of its rows if they were read.
 
     `seconds` is how long it took to make the rows, to write them and to publish them.
     """
+    head = publication.head
+    shown = [name for name in table.public_columns if name in head.columns]
     return {
         "dagster/row_count": publication.rows_in_table,
         "dagster/table_name": table.name,
@@ -57,6 +60,7 @@ def publication_metadata(table: HourlyTable, publication: Publication, seconds: 
         "rows_per_second": round(publication.rows / max(seconds, 0.001), 1),
         "publication": str(publication.number),
         **{name.removesuffix(OF_HOUR): total for name, total in totals(publication).items()},
+        **({"preview": preview(head.select(shown))} if shown else {}),
     }
 
 
@@ -88,16 +92,11 @@ def hour_metadata(publication: Publication, hour: datetime) -> dict[str, Any]:
     }
 
 
-def table_metadata(table: HourlyTable, head: pl.DataFrame) -> dict[str, Any]:
-    """Metadata of the table, in the columns that readers see: nine tenths of an event, and the same for every hour.
-
-    It is on the materialisation of a window's last hour, which is the one that Dagster shows for the asset.
-    """
-    columns = [c for c in table.columns if c.name in table.public_columns]
-    return {
-        "dagster/column_schema": table_schema(columns),
-        **({"preview": preview(head.select(c.name for c in columns))} if head.width else {}),
-    }
+def table_metadata(key: dg.AssetKey) -> dict[str, Any]:
+    """Metadata of the table that an asset is: its name, and the columns that readers see."""
+    columns = public_columns(key.path[-1])
+    schema = {"dagster/column_schema": table_schema(columns)} if columns else {}
+    return {"dagster/table_name": table_name(key), **schema}
 
 
 def table_schema(columns: Sequence[Column]) -> dg.TableSchema:
@@ -110,12 +109,11 @@ def table_schema(columns: Sequence[Column]) -> dg.TableSchema:
     )
 
 
-def preview(rows: pl.DataFrame) -> dg.TableMetadataValue:
+def preview(rows: pl.DataFrame) -> dg.MarkdownMetadataValue:
     """The first rows as a table, without columns that say who somebody is."""
-    shown = rows.select(c for c in rows.columns if c not in PERSONAL)
-    schema = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in shown.schema.items()])
-    records = [dg.TableRecord({k: _plain(v) for k, v in row.items()}) for row in shown.head(PREVIEW_ROWS).to_dicts()]
-    return dg.MetadataValue.table(records, schema)
+    shown = rows.select(name for name in rows.columns if name not in PERSONAL).head(PREVIEW_ROWS)
+    cells = [shown.columns, ["---"] * shown.width, *([_in_words(value) for value in row] for row in shown.iter_rows())]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(row)} |" for row in cells))
 
 
 def column_lineage(deps: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dict[str, dg.TableColumnLineage]:
@@ -132,7 +130,7 @@ def minutes_behind(hour: datetime, read_at: datetime) -> float:
     return round(max((read_at - hour - HOUR).total_seconds(), 0) / 60, 1)
 
 
-def _plain(value: object) -> str | int | float | bool | None:
-    if isinstance(value, datetime | date):
-        return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value.isoformat()
-    return value if isinstance(value, str | int | float | bool) else None
+def _in_words(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

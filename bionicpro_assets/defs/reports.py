@@ -9,7 +9,7 @@ import dagster as dg
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import Hourly, clear_failure, hours_of
 from bionicpro_assets.defs.io_manager import ClickHouseIOManager
-from bionicpro_assets.defs.metadata import column_lineage, totals
+from bionicpro_assets.defs.metadata import column_lineage, table_metadata, totals
 from bionicpro_assets.frames import HourlyLoad
 from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.load.quarantine import QUARANTINE
@@ -58,7 +58,7 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
             owners=["team:reports"],
             kinds={"polars", "clickhouse"},
             tags={"airflow_task": "transform_and_join"},
-            metadata={"dagster/table_name": keys.table_name(key), **metadata},
+            metadata={**table_metadata(key), **metadata},
             freshness_policy=freshness,
         )
 

@@ -10,6 +10,11 @@ import polars as pl
 from polars.datatypes import DataType
 
 from bionicpro_assets.errors import ClickHouseError
+from bionicpro_assets.sqlfiles import scripts
+
+# Columns of a storage table that readers never see, beside those that its view leaves out by not naming them.
+BOOKKEEPING = ("publication", "written_at")
+COLUMN = re.compile(r"^ +(\w+) +(.+?) +(?:DEFAULT .+ )?COMMENT '((?:[^']|'')*)',?$", re.MULTILINE)
 
 # DateTime64(6) is the only sub-second type here: PostgreSQL's timestamps have microseconds too.
 DTYPES: dict[str, DataType] = {
@@ -69,3 +74,13 @@ class Column:
     def dtype(self) -> DataType:
         """The polars type whose values all fit, and none is changed on the way."""
         return DTYPES[self.base]
+
+
+def public_columns(table: str) -> list[Column]:
+    """The columns that readers of a table see, by its files in `sql/clickhouse/schema/`; none for another table."""
+    files = dict(scripts("clickhouse/schema"))
+    stored = next((text for name, text in files.items() if name.endswith(f"_storage_{table}.sql")), "")
+    view = next((text for text in files.values() if f"FROM storage.{table}_rows" in text), "").partition("FROM")[0]
+    columns = [Column.parse(name, kind, comment.replace("''", "'")) for name, kind, comment in COLUMN.findall(stored)]
+    named = set(re.findall(r"\w+", view))
+    return [c for c in columns if c.name not in BOOKKEEPING and ("SELECT *" in view or c.name in named)]

@@ -15,12 +15,11 @@ from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.checksum import checksum_sql
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
 from bionicpro_assets.load.cluster import LOCAL, quoted
-from bionicpro_assets.load.columns import Column
+from bionicpro_assets.load.columns import BOOKKEEPING, Column
 from bionicpro_assets.sqlfiles import sql
 
 STORAGE = "storage"
 JOURNAL = f"{STORAGE}.publications"
-BOOKKEEPING = ("publication", "written_at")
 # The first and the last instant of a DateTime of ClickHouse.
 EPOCH, END_OF_TIME = datetime(1970, 1, 1, tzinfo=UTC), datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)
 
