@@ -2,6 +2,7 @@
 
 import difflib
 from datetime import datetime
+from functools import cache
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import available_timezones
@@ -66,8 +67,14 @@ def _clickhouse_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+@cache
+def _known_time_zones() -> frozenset[str]:
+    # Cached: it looks at some 600 files, and the settings are read several times in a run.
+    return frozenset(available_timezones() - NO_TIME_ZONES)
+
+
 def _time_zone(name: str) -> str:
-    known = available_timezones() - NO_TIME_ZONES
+    known = _known_time_zones()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ", like UTC or Europe/Moscow"

@@ -177,14 +177,18 @@ def _check(
         tell = hours_to_tell(context.instance, news, hours)
         for verdict in verdicts:
             of_all = result(verdict) if verdict in news else aside(verdict.claim)
-            of_hours = evaluations(verdict, tell.get(verdict.claim.name, []))
-            for evaluation in (*of_hours, of_all.to_asset_check_evaluation(step)):
-                # Takes an evaluation, though its annotation doesn't say so yet; a test holds that. Yielded, each result
-                # would be an output of the step too, recorded in two more events.
+            told = list(evaluations(verdict, tell.get(verdict.claim.name, [])))
+            if verdict.claim.blocking and verdict.claim.table in (CRM, TELEMETRY):
+                # The step of the mart waits for the outputs of these.
+                yield of_all
+            else:
+                # As an output of the step, each would be recorded in one more event, which says nothing more.
+                told.append(of_all.to_asset_check_evaluation(step))
+            for evaluation in told:
+                # Takes an evaluation, though its annotation doesn't say so yet; a test holds that.
                 context.op_execution_context.log_event(evaluation)  # type: ignore[arg-type]
         if failing := [str(v) for v in verdicts if v.claim.blocking and not v.passed]:
             raise dg.Failure("\n".join(["Blocking checks failed:", *failing]), allow_retries=False)
-        yield from ()
 
     return check
 
