@@ -69,6 +69,12 @@ for name in crm_db telemetry_db; do
     write "platform/${name}_url" <<< "postgresql://etl:$secret@$name:5432/$name"
 done
 write platform/settings.env < docker/settings.env.example
+write proxy/trusted_proxies <<'CONF'
+# Where a proxy of your own stands in front of the doors (TLS, a company's login): its address, a line each, so that
+# users are told apart by the addresses that it passes on in X-Forwarded-For. As the doors see it: a proxy on this
+# machine comes from the gateway of bionicpro_loopback (docker network inspect). Then: docker compose restart proxy
+#set_real_ip_from 192.0.2.10;
+CONF
 user operators operator
 user viewers viewer
 

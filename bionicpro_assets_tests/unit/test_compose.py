@@ -137,7 +137,7 @@ def test_pages_are_written_where_the_door_shows_them():
     assert f"platform_pages:{folder}" in SERVICES["configure"]["volumes"]
     assert SERVICES["configure"]["image"] == SERVICES["code"]["image"]
     assert SERVICES["proxy"]["volumes"] == ["platform_pages:/pages:ro"]
-    assert "alias /pages/;" in (ROOT / "docker/nginx/ui.conf").read_text()
+    assert "alias /pages/$1;" in (ROOT / "docker/nginx/ui.conf").read_text()
     assert "add_header" not in (ROOT / "docker/nginx/ui.conf").read_text().partition("location")[2], (
         "it would drop the others"
     )

@@ -163,6 +163,23 @@ class Stack:
         """The command, in the container of the code."""
         return self.compose("exec", "--no-TTY", "code", "bionicpro", *arguments)
 
+    def inside(self, service: str, script: str, said: str = "") -> str:
+        """What a Python script prints in a service's container; `said` is its standard input."""
+        done = subprocess.run(
+            ["docker", "exec", "--interactive", self.services()[service]["ID"], "python", "-c", script],
+            input=said, text=True, capture_output=True, timeout=600, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise StackError(f"{service}: {done.stderr[-3000:]}")
+        return done.stdout
+
+    def launcher_body(self) -> list[bytes]:
+        """What the daemon asks of Docker for a run: its own launcher, in its container, and a listener for Docker."""
+        return [
+            base64.b64decode(line)
+            for line in self.inside("dagster_daemon", (HERE / "launcher_body.py").read_text()).splitlines()
+        ]
+
     def crash(self, service: str) -> None:
         """Kill everything in a container from inside: the engine takes it for a crash, not for a wish."""
         script = "import os; [os.kill(int(p), 9) for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]"

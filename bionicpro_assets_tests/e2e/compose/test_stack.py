@@ -28,6 +28,7 @@ from bionicpro_assets_tests.e2e.compose.stack import (
     load,
     wait_for,
 )
+from bionicpro_assets_tests.gate.attacks import attacks
 
 pytestmark = pytest.mark.docker
 
@@ -172,6 +173,68 @@ def test_no_secret_and_no_compiler_is_in_the_image(stack):
     said = docker("run", "--rm", "--entrypoint", "sh", "bionicpro-assets:0.1.0", "-c", script, check=False)
     assert "No module named 'chdb'" in said
     assert said.strip().startswith("Traceback")
+
+
+# Every attack of gate/attacks.py, from where the daemon is: read from standard input, what was answered to standard output.
+POST_ALL = """
+import http.client, json, sys
+for line in sys.stdin:
+    connection = http.client.HTTPConnection("docker_gate", 2375, timeout=60)
+    connection.request("POST", "/v1.45/containers/create", json.loads(line).encode("latin-1"))
+    answer = connection.getresponse()
+    print(json.dumps([answer.status, answer.read().decode()]))
+"""
+
+
+def test_a_daemon_that_was_taken_over_gets_no_container_but_a_runs_by_any_of_the_attacks(stack):
+    load(stack)
+    (good,) = stack.launcher_body()
+    before = docker("ps", "--all", "--quiet")
+    bodies = [good, *(body for _, body in attacks(good))]
+    lines = "".join(f"{json.dumps(body.decode('latin-1'))}\n" for body in bodies)
+    answers = [json.loads(line) for line in stack.inside("dagster_daemon", POST_ALL, lines).splitlines()]
+    assert len(answers) == len(bodies) > 1000
+    # The first is a run's, to show that the others might have been.
+    assert answers[0][0] == 201
+    made = json.loads(answers[0][1])["Id"]
+    try:
+        assert [a for a in answers[1:] if not 400 <= a[0] < 500 or "The gate refuses it: " not in a[1]] == []
+        assert set(docker("ps", "--all", "--quiet").split()) - set(before.split()) == {made[:12]}
+        (container,) = json.loads(docker("inspect", made))
+        assert container["Config"]["User"] == "10001:10001"
+        assert container["HostConfig"]["CapAdd"] is None
+        assert "/proc/sys" in container["HostConfig"]["ReadonlyPaths"]
+    finally:
+        docker("rm", "--force", made)
+    assert stack.services()["docker_gate"]["Health"] == "healthy"
+
+
+def test_the_gate_runs_as_a_user_without_rights(stack):
+    script = "import pathlib; print(*[pathlib.Path(f'/proc/1/status').read_text()])"
+    status = dict(line.split(":", 1) for line in stack.inside("docker_gate", script).splitlines() if ":" in line)
+    assert set(status["Uid"].split()) == {"10001"}
+    assert set(status["Gid"].split()) == {"10001"}
+    assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
+    assert status["NoNewPrivs"].strip() == "1"
+
+
+def test_who_has_no_business_with_a_service_does_not_reach_it(stack):
+    """Neither Dagster's code server nor its web servers ask for a password."""
+    names = ("dagster_webserver", "operators_web", "viewers_web", "code", "code_server", "docker_gate")
+    script = f"""
+import socket
+for name in {names}:
+    for port in (2375, 3000, 4000):
+        try:
+            socket.create_connection((name, port), 3)
+            print(name, port)
+        except OSError:
+            pass
+"""
+    assert stack.inside("metrics", script) == ""
+    assert stack.inside("code", script).split("\n")[:-1] == ["code_server 4000"]
+    assert "code_server 4000" in stack.inside("dagster_webserver_viewers", script)
+    assert "2375" not in stack.inside("dagster_webserver_viewers", script)
 
 
 def gated(stack: Stack, code: str) -> str:
