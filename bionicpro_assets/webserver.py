@@ -14,8 +14,16 @@ from typing import Any
 from dagster_webserver import app, cli
 from dagster_webserver.webserver import DagsterWebserver
 from graphene import Schema
-from graphql import GraphQLError, GraphQLResolveInfo, default_field_resolver
+from graphql import (
+    GraphQLError,
+    GraphQLResolveInfo,
+    OperationType,
+    default_field_resolver,
+    get_operation_ast,
+    parse,
+)
 from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
 
 USER_HEADER = "X-Remote-User"
 ADDRESS_HEADER = "X-Real-IP"
@@ -35,6 +43,20 @@ class AuditedWebserver(DagsterWebserver):  # type: ignore[type-arg]
         for name, field in mutations.fields.items() if mutations else ():
             field.resolve = audited(name, field.resolve or default_field_resolver)
         return schema
+
+    async def execute_graphql_subscription(
+        self, websocket: WebSocket, operation_id: str, query: str, variables: Any, operation_name: str | None
+    ) -> Any:
+        """A subscription; nothing else comes by the socket that is theirs."""
+        try:
+            operation = get_operation_ast(parse(query), operation_name)
+        except GraphQLError as error:
+            return None, error.formatted
+        if operation is None or operation.operation is not OperationType.SUBSCRIPTION:
+            return None, GraphQLError(
+                "Only subscriptions come by this socket; questions and changes by POST."
+            ).formatted
+        return await super().execute_graphql_subscription(websocket, operation_id, query, variables, operation_name)
 
 
 def audited(name: str, resolve: Resolver) -> Resolver:

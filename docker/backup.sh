@@ -15,6 +15,7 @@ trap 'docker compose start dagster_daemon' EXIT
 finish_runs
 docker compose exec -T dagster_db pg_dump --username=dagster --format=custom dagster > "backups/$name/dagster.dump"
 clickhouse "BACKUP $databases TO File('$name')"
-docker compose cp "clickhouse:/backups/$name" "backups/$name/clickhouse"
-docker compose exec -T clickhouse rm -r "/backups/$name"
+mkdir "backups/$name/clickhouse"
+docker compose exec -T clickhouse tar -C "/var/lib/clickhouse/backups/$name" -c . | tar -C "backups/$name/clickhouse" -x
+docker compose exec -T clickhouse rm -r "/var/lib/clickhouse/backups/$name"
 echo "saved backups/$name ($(du -sh "backups/$name" | cut -f1))"

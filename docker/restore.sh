@@ -8,13 +8,14 @@ name=${1:-}
 [[ -n $name && -d backups/$name ]] || { echo "which one? $(ls backups 2>/dev/null | tr '\n' ' ')" >&2; exit 2; }
 finish_runs
 docker compose stop proxy dagster_webserver dagster_webserver_viewers code metrics
-docker compose cp "backups/$name/clickhouse" "clickhouse:/backups/$name"
-docker compose exec -T clickhouse chown -R "$(docker compose exec -T clickhouse stat -c %u /var/lib/clickhouse | tr -d '\r')" "/backups/$name"
+# As ClickHouse's user, who owns the folder; in that container nobody may give files to somebody else.
+docker compose exec -T clickhouse mkdir -p "/var/lib/clickhouse/backups/$name"
+tar -C "backups/$name/clickhouse" -c . | docker compose exec -T clickhouse tar -C "/var/lib/clickhouse/backups/$name" --no-same-owner -x
 for database in reports quarantine staging storage; do
     clickhouse "DROP DATABASE IF EXISTS $database SYNC"
 done
 clickhouse "RESTORE $databases FROM File('$name')"
-docker compose exec -T clickhouse rm -r "/backups/$name"
+docker compose exec -T clickhouse rm -r "/var/lib/clickhouse/backups/$name"
 docker compose exec -T dagster_db pg_restore --username=dagster --dbname=dagster --clean --if-exists --single-transaction \
     < "backups/$name/dagster.dump"
 docker compose up --detach --wait

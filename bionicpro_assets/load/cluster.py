@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SETTING = "BIONICPRO_CLICKHOUSE_CLUSTER"
 LOCAL = "_local"
+EVERYWHERE = "_everywhere"
+# As whom a server of the cluster asks the others.
+SHARDS_USER = "bionicpro_shards"
 # How long a replica may take to fetch what was written to another one.
 REPLICATION_SECONDS = 60.0
 POLL_SECONDS = 0.5
@@ -86,11 +89,16 @@ def check_cluster(clickhouse: "ClickHouse") -> tuple[int, int]:
     where = f"{clickhouse.place}: the cluster {cluster}"
     if not shards:
         raise ClickHouseError(f"{where} isn't defined in remote_servers; check {SETTING}.")
-    replicas = {count for _, count, _ in shards}
+    replicas = {count for _, count, _, _ in shards}
     if len(replicas) > 1:
         # A replica that lacks rows is found by counting those of all replicas together.
         raise ClickHouseError(f"{where} has shards with different numbers of replicas; give each the same.")
-    if not all(internal for _, _, internal in shards):
+    if users := {user for *_, users in shards for user in users} - {SHARDS_USER}:
+        raise ClickHouseError(
+            f"{where} has servers that are asked as {', '.join(sorted(users))}: readers of reports would be refused "
+            f"there. Give every replica the user {SHARDS_USER} and its password, and no secret; see docs/growing.md."
+        )
+    if not all(internal for _, _, internal, _ in shards):
         raise ClickHouseError(
             f"{where} has shards without internal_replication: rows would be written to every replica, and replicated "
             "beside that. Set it to true."
@@ -159,9 +167,7 @@ def check_journals_agree(clickhouse: "ClickHouse", grace: timedelta) -> None:
     """
     _, servers = check_cluster(clickhouse)
     before = int((datetime.now(UTC) - grace).timestamp())
-    _, rows = clickhouse.rows(
-        sql("clickhouse/queries/journal_everywhere.sql"), {"cluster": clickhouse.cluster, "before": before}
-    )
+    _, rows = clickhouse.rows(sql("clickhouse/queries/journal_everywhere.sql"), {"before": before})
     here, everywhere = rows[0]
     if everywhere != here * servers:
         raise PublicationError(

@@ -14,7 +14,7 @@ from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.checksum import checksum_sql
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
-from bionicpro_assets.load.cluster import LOCAL, quoted
+from bionicpro_assets.load.cluster import EVERYWHERE
 from bionicpro_assets.load.columns import BOOKKEEPING, Column
 from bionicpro_assets.sqlfiles import sql
 
@@ -202,8 +202,7 @@ class HourlyTable:
         self, clickhouse: ClickHouse, publications: Mapping[datetime, int]
     ) -> dict[datetime, tuple[int, int]]:
         """Rows and checksum of every hour that has any, over all replicas of all shards of the cluster."""
-        replicas = f"clusterAllReplicas({quoted(clickhouse.cluster or '')}, {self.storage}{LOCAL})"
-        rows, parameters = self.pinned(publications, storage=replicas)
+        rows, parameters = self.pinned(publications, storage=f"{self.storage}{EVERYWHERE}")
         query = f"SELECT toUnixTimestamp(hour_start), count(), {self.checksum} FROM {rows} GROUP BY hour_start"  # noqa: S608 - own names
         return {
             hour_of(seconds): (count, checksum) for seconds, count, checksum in clickhouse.rows(query, parameters)[1]

@@ -8,10 +8,11 @@ from typing import Literal
 
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.setup.cluster import MORE_GRANTS, for_cluster
+from bionicpro_assets.load.cluster import EVERYWHERE
+from bionicpro_assets.setup.cluster import JOURNAL, SHARDED_BY, for_cluster
 from bionicpro_assets.sqlfiles import scripts, sql
 
-Role = Literal["etl", "report_reader", "metrics"]
+Role = Literal["etl", "report_reader", "metrics", "shards"]
 MIN_PASSWORD_LENGTH = 12
 
 
@@ -28,18 +29,21 @@ def apply_clickhouse_roles(clickhouse: ClickHouse) -> list[str]:
     for name, statement in scripts("clickhouse/roles"):
         _apply(clickhouse, statement)
         applied.append(name)
+    for name, statement in scripts("clickhouse/cluster_roles") if clickhouse.cluster else ():
+        _apply(clickhouse, statement)
+        applied.append(name)
+    _, found = clickhouse.rows(sql("clickhouse/queries/report_views.sql"))
+    views = [f"reports.{view}" for (view,) in found]
     if clickhouse.cluster:
-        _apply(clickhouse, MORE_GRANTS)
-    _, views = clickhouse.rows(sql("clickhouse/queries/report_views.sql"))
-    for (view,) in views:
+        views += [f"{table}{EVERYWHERE}" for table in (*SHARDED_BY, JOURNAL)]
+    for view in views:
         _apply(clickhouse, definer_statement(view))
-        applied.append(f"reports.{view}")
-    return applied
+    return applied + views
 
 
 def definer_statement(view: str) -> str:
-    """Makes a view of `reports` read with the rights of `bionicpro_views`, whoever asks."""
-    return f"ALTER TABLE reports.{view} MODIFY SQL SECURITY DEFINER DEFINER = bionicpro_views"
+    """Makes a view read with the rights of `bionicpro_views`, whoever asks."""
+    return f"ALTER TABLE {view} MODIFY SQL SECURITY DEFINER DEFINER = bionicpro_views"
 
 
 def put_user(clickhouse: ClickHouse, name: str, role: Role, password: str, only_user: str | None = None) -> None:

@@ -4,7 +4,7 @@ from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
 from bionicpro_assets.load.cluster import check_cluster
 from bionicpro_assets.setup.changes import VERSION, Applied, Change, changes_of, news, outstanding, refuse_breaking
-from bionicpro_assets.setup.cluster import for_cluster
+from bionicpro_assets.setup.cluster import everywhere, for_cluster
 from bionicpro_assets.sqlfiles import sql
 
 FOLDER = "clickhouse/schema"
@@ -42,6 +42,8 @@ def apply_clickhouse_schema(clickhouse: ClickHouse) -> list[str]:
             existing.add(RECORD)
             _record(clickhouse, unrecorded)
             unrecorded.clear()
+    for statement in everywhere(clickhouse.cluster) if clickhouse.cluster else ():
+        clickhouse.command(statement)
     return [change.file for change in news(todo, applied)]
 
 

@@ -3,7 +3,7 @@
 import re
 
 from bionicpro_assets.errors import ClickHouseError
-from bionicpro_assets.load.cluster import LOCAL, quoted
+from bionicpro_assets.load.cluster import EVERYWHERE, LOCAL, quoted
 
 # What each row is sent to a shard by. Nothing relies on rows lying together: publications, the audit and the sweep go
 # over all shards. A person's report is read from one shard; the others are spread by what never changes its owner.
@@ -13,6 +13,7 @@ SHARDED_BY = {
     "storage.hourly_telemetry": "chip_id",
     "storage.rejected_telemetry": "chip_id",
 }
+JOURNAL = "storage.publications"
 NAME = r"(?P<name>[\w.]+)"
 # Where ON CLUSTER stands: after the name, or after the verb.
 AFTER_NAME = re.compile(
@@ -25,8 +26,6 @@ AFTER_VERB = re.compile(r"(?P<head>GRANT|REVOKE)(?P<rest> .*)", re.DOTALL)
 COMMENTS = re.compile(r"\A\s*(?:--[^\n]*\n\s*)+")
 ENGINE = re.compile(r"\bENGINE = MergeTree\b")
 SUBQUERY = re.compile(r"\bIN (?=\(\s*(?:SELECT|WITH)\b)")
-# What the etl role needs on a cluster and not on one server: to sweep on all servers, and to ask every replica.
-MORE_GRANTS = "GRANT CLUSTER, REMOTE, CREATE TEMPORARY TABLE ON *.* TO bionicpro_etl"
 
 
 def for_cluster(statement: str, cluster: str | None) -> list[str]:
@@ -55,6 +54,19 @@ def for_cluster(statement: str, cluster: str | None) -> list[str]:
         # The rows' tables first: the name that is written to must not know a column that they lack.
         return [f"ALTER TABLE {table}{on_cluster}{rest}" for table in (name + LOCAL, name)]
     return [head + on_cluster + rest]
+
+
+def everywhere(cluster: str) -> list[str]:
+    """Views of what every replica of every server has: of each table of rows, and of the journal.
+
+    Views, so that nobody but their definer needs the right to ask other servers.
+    """
+    tables = {name: f"{name}{LOCAL}" for name in SHARDED_BY} | {JOURNAL: JOURNAL}
+    return [
+        f"CREATE OR REPLACE VIEW {name}{EVERYWHERE} ON CLUSTER {quoted(cluster)} AS "  # noqa: S608 - own names
+        f"SELECT * FROM clusterAllReplicas({quoted(cluster)}, {table})"
+        for name, table in tables.items()
+    ]
 
 
 def _tables(name: str, rest: str, cluster: str) -> list[str]:

@@ -34,7 +34,7 @@ from bionicpro_assets_tests.publishing import publish_frame
 pytestmark = pytest.mark.filterwarnings("ignore")
 MART = "reports.user_prosthesis_stats"
 CONFIG = Path(__file__).with_name("cluster.xml")
-FILES = [(f, text) for folder in ("schema", "roles") for f, text in scripts(f"clickhouse/{folder}")]
+FILES = [(f, text) for folder in ("schema", "roles", "cluster_roles") for f, text in scripts(f"clickhouse/{folder}")]
 
 
 class OneProcess(ClickHouse):
@@ -63,7 +63,7 @@ class OneProcess(ClickHouse):
 
     def rows(self, query, parameters=None, settings=None):
         # A replica that lags behind: one row of what it should have isn't there yet.
-        if self.missing and "clusterAllReplicas" in query:
+        if self.missing and "_everywhere" in query:
             self.missing -= 1
             query = query.replace(" GROUP BY hour_start", " AND rowNumberInAllBlocks() > 0 GROUP BY hour_start")
         return super().rows(query, parameters, settings)
@@ -242,6 +242,7 @@ def test_a_cluster_that_isnt_safe_is_refused_before_anything_is_made(tmp_path):
             "nowhere": "isn't defined in remote_servers",
             "uneven": "different numbers of replicas",
             "twice": "without internal_replication",
+            "secret": "has servers that are asked as default: readers of reports would be refused there",
         }.items():
             made.cluster = name
             with pytest.raises(ClickHouseError, match=complaint) as failure:
@@ -253,7 +254,11 @@ def test_a_cluster_that_isnt_safe_is_refused_before_anything_is_made(tmp_path):
 def test_servers_without_macros_are_refused(clickhouse, monkeypatch):
     clickhouse.cluster = "one"
     real = clickhouse.rows
-    monkeypatch.setattr(clickhouse, "rows", lambda q, *a: ([], [(1, 2, 1)]) if "system.clusters" in q else real(q, *a))
+    monkeypatch.setattr(
+        clickhouse,
+        "rows",
+        lambda q, *a: ([], [(1, 2, 1, ["bionicpro_shards"])]) if "system.clusters" in q else real(q, *a),
+    )
     with pytest.raises(ClickHouseError, match="has no macro replica and shard"):
         check_cluster(clickhouse)
 
@@ -267,4 +272,24 @@ def test_roles_and_users_are_made_on_all_servers(monkeypatch):
     put_user(clickhouse, "reports_api", "report_reader", "long enough for this", "anna")
     assert len(sent) > 10
     assert all(s.count(" ON CLUSTER 'reports'") == 1 for s in sent), sent
-    assert any(s.startswith("GRANT ON CLUSTER 'reports' CLUSTER, REMOTE") for s in sent)
+    put_user(clickhouse, "bionicpro_shards", "shards", "long enough for this")
+    # Whoever may ask any server may try logins there: that is for the one as whom nobody logs in.
+    assert [s.rpartition(" TO ")[2].strip() for s in sent if re.search(r"^GRANT .*\bREMOTE\b", s)] == [
+        "bionicpro_views"
+    ]
+    assert [s.rpartition(" TO ")[2].strip() for s in sent if re.search(r"^GRANT .* ON \*\.\*", s)] == [
+        "bionicpro_etl", "bionicpro_views",
+    ]  # fmt: skip
+    asking_others = [s for s in sent if "_everywhere" in s]
+    assert len(asking_others) == 5
+    assert all(s.endswith("MODIFY SQL SECURITY DEFINER DEFINER = bionicpro_views") for s in asking_others)
+
+
+def test_no_query_asks_other_servers_but_by_the_views(cluster):
+    queries = [*SQL_ROOT.rglob("*.sql"), *(SQL_ROOT.parent / "bionicpro_assets").rglob("*.py")]
+    assert [q.name for q in queries if "clusterAllReplicas(" in q.read_text()] == ["cluster.py"]
+    put(cluster, {A: [1, 2]})
+    copies = {"one": 1, "pair": 2}[cluster.cluster]
+    for name in ("storage.hourly_telemetry", "storage.publications"):
+        count = cluster.rows(f"SELECT count() FROM {name}")[1][0][0]
+        assert cluster.rows(f"SELECT count() FROM {name}_everywhere")[1][0][0] == count * copies

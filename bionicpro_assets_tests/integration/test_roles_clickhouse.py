@@ -85,7 +85,7 @@ def folder(tmp_path: Path) -> Path:
         _, views = clickhouse.rows(sql("clickhouse/queries/report_views.sql"))
         assert {name for (name,) in views} == set(VIEWS)
         for name in VIEWS:
-            clickhouse.command(definer_statement(name))
+            clickhouse.command(definer_statement(f"reports.{name}"))
     return tmp_path
 
 

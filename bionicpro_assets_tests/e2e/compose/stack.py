@@ -182,6 +182,11 @@ class Stack:
 
     def crash(self, service: str) -> None:
         """Kill everything in a container from inside: the engine takes it for a crash, not for a wish."""
+        if service == "docker_gate":
+            # It is the container's first process, which nobody inside can kill; and root there mayn't even ask it to end.
+            end = ["python", "-c", "import os; os.kill(1, 15)"]
+            docker("exec", "--user", "10001", self.services()[service]["ID"], *end)
+            return
         script = "import os; [os.kill(int(p), 9) for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]"
         self.compose("exec", "--no-TTY", service, "python", "-c", script, check=False)
 

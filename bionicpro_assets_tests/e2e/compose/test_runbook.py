@@ -19,8 +19,8 @@ pytestmark = pytest.mark.docker
 TEXT = (ROOT / "docs/operating.md").read_text(encoding="utf-8").partition("## By symptom")[2].partition("\n## ")[0]
 SCHEDULE = "bionicpro_reports_etl_every_15_minutes"
 SMALL = """
-services: {clickhouse: {volumes: !override ["clickhouse_small:/var/lib/clickhouse", "clickhouse_backups:/backups"]}}
-volumes: {clickhouse_small: {driver_opts: {type: tmpfs, device: tmpfs, o: "size=64m"}}}
+services: {clickhouse: {volumes: !override ["clickhouse_small:/var/lib/clickhouse"]}}
+volumes: {clickhouse_small: {driver_opts: {type: tmpfs, device: tmpfs, o: "size=64m,uid=101,gid=101"}}}
 """
 TAMPER = """
 import sys

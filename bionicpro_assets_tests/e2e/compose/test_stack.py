@@ -359,7 +359,7 @@ def test_a_backup_brings_back_the_mart_and_the_history(stack):
     before, runs = mart(stack), run_ids(stack)
     assert before["rejected"] > 0
     stack.script("backup.sh", "before")
-    stack.compose("exec", "--no-TTY", "clickhouse", "sh", "-c", "rm -rf /backups/*")
+    stack.compose("exec", "--no-TTY", "clickhouse", "sh", "-c", "rm -rf /var/lib/clickhouse/backups/*")
     stack.ask("mutation ($id: String!) { deletePipelineRun(runId: $id) { __typename } }", id=min(runs))
     empty_the_mart(stack)
     assert mart(stack)["rows"] == 0
