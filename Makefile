@@ -24,7 +24,7 @@ test: .venv/.installed  ## all tests that need nothing but Python
 test-slow: .venv/.installed  ## killed processes and power cuts under `bionicpro up`; some minutes
 	$(BIN)/pytest -m slow
 
-test-browser: .venv/.installed  ## the web UI in Chromium, which must be installed
+test-browser: .venv/.installed  ## the web UI, and the door of the stack, in Chromium; it and nginx must be installed
 	$(BIN)/pytest -m browser
 
 e2e-compose: .venv/.installed  ## docker-compose.yml on a real Docker engine, about half an hour

@@ -5,6 +5,7 @@ settings, with the Kubernetes client's own models. That the values' names are th
 which were read off the chart's values.schema.json: where it forbids other names, it forbids them here.
 """
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,17 @@ def test_a_run_gets_what_a_run_in_docker_gets_and_is_held_as_tightly():
     assert pod.security_context.run_as_user == 10001
     assert pod.automount_service_account_token is False
     assert ("BIONICPRO_ENV_FILE", "/run/bionicpro/settings.env") in [(e.name, e.value) for e in container.env]
-    assert {m.mount_path: m.read_only for m in container.volume_mounts}["/run/bionicpro"]
+    mounts = {m.mount_path: m for m in container.volume_mounts}
+    assert mounts["/run/bionicpro"].read_only
+    # The fleet's page of every day, into a volume that stays: all else is read-only, or gone with the pod.
+    pages = {e.name: e.value for e in container.env}["BIONICPRO_PAGES"]
+    assert pages in DOCKER["run_launcher"]["config"]["container_kwargs"]["volumes"][1]
+    assert not mounts[pages].read_only
+    (volume,) = [v for v in pod.volumes if v.name == mounts[pages].name]
+    claim = yaml.safe_load((FOLDER / "pages.yaml").read_text())
+    assert volume.persistent_volume_claim.claim_name == claim["metadata"]["name"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    assert job.spec.template.metadata.labels["component"] == RUN
     # Else the code server's limits would be the runs'.
     assert CODE["includeConfigInLaunchedRuns"] == {"enabled": False}
 
@@ -179,7 +190,9 @@ def test_no_secret_is_in_values_or_manifests():
     assert "postgresqlPassword" not in text
     assert "://etl" not in text
     assert VALUES["generatePostgresqlPasswordSecret"] is False
-    assert LAUNCHER["envVars"] == ["BIONICPRO_ENV_FILE=/run/bionicpro/settings.env"]
+    assert LAUNCHER["envVars"] == [
+        "BIONICPRO_ENV_FILE=/run/bionicpro/settings.env", "BIONICPRO_PAGES=/var/lib/bionicpro/pages",
+    ]  # fmt: skip
 
 
 def test_code_and_manifests_read_the_files_that_compose_reads():
@@ -211,13 +224,78 @@ def test_the_network_policies_are_policies_and_name_the_charts_components():
     ]  # fmt: skip
 
 
+WEB, READ_ONLY, DAEMON, CODE_SERVER = (
+    "dagster-webserver",
+    "dagster-webserver-read-only",
+    "dagster-daemon",
+    "user-deployments",
+)
+RUN, INIT = "run", "clickhouse-init"
+DAGSTERS_DATABASE, DATA, MAIL, WEBHOOK, API, WORLD = (
+    "10.0.1.10", "10.0.2.7", "192.0.2.25", "192.0.2.44", "10.96.0.1", "203.0.113.9",
+)  # fmt: skip
+
+
+def may(component, address, port):
+    """Whether a pod of the component may connect to an address outside, by all policies together."""
+    for policy in yaml.safe_load_all((FOLDER / "network-policies.yaml").read_text()):
+        spec = policy["spec"]
+        selector = spec["podSelector"]
+        named = [selector["matchLabels"]["component"]] if "matchLabels" in selector else None
+        for expression in selector.get("matchExpressions", []):
+            assert (expression["key"], expression["operator"]) == ("component", "In")
+            named = expression["values"]
+        if named is not None and component not in named:
+            continue
+        for rule in spec.get("egress", []):
+            assert rule["to"], "without it, the whole world"
+            blocks = [ip_network(to["ipBlock"]["cidr"]) for to in rule["to"] if "ipBlock" in to]
+            if any(ip_address(address) in block for block in blocks) and port in [p["port"] for p in rule["ports"]]:
+                return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "who"),
+    [
+        (DAGSTERS_DATABASE, 5432, {WEB, READ_ONLY, DAEMON, CODE_SERVER, RUN, INIT}),
+        (DATA, 5432, {CODE_SERVER, RUN, INIT}),
+        (DATA, 8443, {CODE_SERVER, RUN, INIT}),
+        (MAIL, 587, {CODE_SERVER}),
+        (MAIL, 465, {CODE_SERVER}),
+        (WEBHOOK, 443, {CODE_SERVER}),
+        (API, 443, {DAEMON, WEB}),
+        (WORLD, 443, set()),
+        (WORLD, 53, set()),
+        (MAIL, 443, set()),
+        (DATA, 22, set()),
+    ],
+)
+def test_each_reaches_what_it_needs_and_nothing_else(address, port, who):
+    everybody = {WEB, READ_ONLY, DAEMON, CODE_SERVER, RUN, INIT}
+    assert {component for component in everybody if may(component, address, port)} == who
+
+
+def test_the_certificate_of_dagsters_database_is_looked_at_by_all_who_connect():
+    parameters = VALUES["postgresql"]["postgresqlParams"]
+    assert parameters["sslmode"] == "verify-full"
+    folder, _, file = parameters["sslrootcert"].rpartition("/")
+    assert file == "ca.crt"
+    # The job that brings Dagster's tables up to date mounts what the web server mounts.
+    for pod in (VALUES["dagsterWebserver"], VALUES["dagsterDaemon"], CODE, LAUNCHER):
+        (mount,) = [m for m in pod["volumeMounts"] if m["mountPath"] == folder]
+        (volume,) = [v for v in pod["volumes"] if v["name"] == mount["name"]]
+        assert mount["readOnly"]
+        assert volume["configMap"] == {"name": "bionicpro-database-ca"}
+
+
 def test_the_job_is_a_job():
     job = yaml.safe_load((FOLDER / "clickhouse-init.yaml").read_text())
     api = client.ApiClient()
     assert api.sanitize_for_serialization(api._ApiClient__deserialize(job["spec"], "V1JobSpec")) == job["spec"]
     for name, kind, spec in (
         ("runs", "V1PodSpec", LAUNCHER["runK8sConfig"]["podSpecConfig"] | {"containers": [{"name": "dagster"}]}),
-        ("code", "V1Volume", CODE["volumes"][1]),
+        *(("code", "V1Volume", volume) for volume in CODE["volumes"] + LAUNCHER["volumes"]),
         ("code", "V1PodSecurityContext", CODE["podSecurityContext"]),
     ):
         assert api.sanitize_for_serialization(api._ApiClient__deserialize(spec, kind)) == spec, name
