@@ -12,7 +12,7 @@ for variable in STACK_PYTHON_IMAGE STACK_POSTGRES_IMAGE STACK_CLICKHOUSE_IMAGE S
     [ -n "$image" ] || image=$(sed -n "s/.*\${$variable:-\([^}]*\)}.*/\1/p" docker-compose.yml | head -n 1)
     if [[ $image == *@sha256:* ]]; then echo "$variable is pinned"; continue; fi
     docker pull --quiet "$image" > /dev/null
-    digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$image" | head -n 1)
+    digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$image" | grep -F "${image%:*}@" | head -n 1 || true)
     [[ $digest =~ ^[^[:space:]]+@sha256:[0-9a-f]{64}$ ]] || { echo "$image has no digest: it doesn't come from a registry" >&2; exit 1; }
     # The tag stays, for people; Docker goes by the digest.
     sed -i "/^$variable=/d" .env

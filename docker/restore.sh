@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 . docker/common.sh
 
 name=${1:-}
-[[ -n $name && -d backups/$name ]] || { echo "which one? $(ls backups 2>/dev/null | tr '\n' ' ')" >&2; exit 2; }
+[[ $name =~ ^[0-9A-Za-z_-]+$ && -d backups/$name ]] || { echo "which one? $(ls backups 2>/dev/null | tr '\n' ' ')" >&2; exit 2; }
 finish_runs
 docker compose stop proxy dagster_webserver dagster_webserver_viewers code metrics
 # As ClickHouse's user, who owns the folder; in that container nobody may give files to somebody else.
