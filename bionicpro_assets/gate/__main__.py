@@ -33,11 +33,11 @@ def become_nobody_special(socket: str) -> None:
         os.setuid(user)
 
 
-async def sweep(engine: Engine, kept_for: timedelta) -> None:
+async def sweep(engine: Engine) -> None:
     """Remove what has ended, now and then."""
     while True:
         try:
-            if removed := await engine.remove_ended(datetime.now(UTC), kept_for):
+            if removed := await engine.remove_ended(datetime.now(UTC)):
                 print(f"removed {len(removed)} containers of ended runs", flush=True)  # noqa: T201
         except (OSError, ValueError, KeyError) as error:
             print(f"ended runs weren't removed: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
@@ -46,13 +46,13 @@ async def sweep(engine: Engine, kept_for: timedelta) -> None:
 
 async def run(socket: str, port: int, kept_for: timedelta, place: Place) -> None:
     """Serve until it is told to stop."""
-    engine = Engine(socket)
+    engine = Engine(socket, kept_for)
     # All addresses of a network that only the daemon and the operators' web server are in.
     server = await Gate(engine, place).serve("0.0.0.0", port)  # noqa: S104
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with server:
-        sweeping = asyncio.create_task(sweep(engine, kept_for))
+        sweeping = asyncio.create_task(sweep(engine))
         await stopped.wait()
         sweeping.cancel()
 

@@ -17,6 +17,8 @@ MOST_AT_WORK = 16
 # Containers that are kept at all.
 MOST_KEPT = 1000
 AT_WORK = {"created", "running", "paused", "restarting"}
+# The launcher starts a container in the moment after it was made. One that wasn't started by then never will be.
+TO_BE_STARTED = timedelta(minutes=10)
 
 
 class Engine:
@@ -24,10 +26,12 @@ class Engine:
 
     Attributes:
         socket: Where the engine listens.
+        kept_for: How long a container that ended stays, for its log.
     """
 
-    def __init__(self, socket: str) -> None:
+    def __init__(self, socket: str, kept_for: timedelta) -> None:
         self.socket = socket
+        self.kept_for = kept_for
         self._creating = asyncio.Lock()
 
     async def ask(self, method: str, path: str, wanted: Any = None, *, seconds: float = 30) -> Message:
@@ -48,12 +52,15 @@ class Engine:
     async def create(self, wanted: Mapping[str, Any]) -> Message | None:
         """A new container; none, if as many are at work as may be."""
         async with self._creating:
-            kept = await self.kept()
-            if sum(c["State"] in AT_WORK for c in kept) >= MOST_AT_WORK:
-                return None
-            if len(kept) >= MOST_KEPT:
-                await self.remove_ended(datetime.now(UTC), timedelta(hours=24), most=MOST_KEPT - 1)
+            if not await self._room():
+                await self.remove_ended(datetime.now(UTC), most=MOST_KEPT - 1)
+                if not await self._room():
+                    return None
             return await self.ask("POST", "/containers/create", wanted)
+
+    async def _room(self) -> bool:
+        kept = await self.kept()
+        return len(kept) < MOST_KEPT and sum(c["State"] in AT_WORK for c in kept) < MOST_AT_WORK
 
     async def find(self, container: str) -> Message | None:
         """What the engine says of a run's container; nothing of any other."""
@@ -73,8 +80,8 @@ class Engine:
             raise OSError(f"the engine lists no containers: {found.status}")
         return sorted(json.loads(found.body), key=lambda c: int(c["Created"]), reverse=True)
 
-    async def remove_ended(self, now: datetime, kept_for: timedelta, *, most: int = MOST_KEPT) -> list[str]:
-        """Remove containers that ended longer ago than they are kept, and the oldest of too many; their numbers."""
+    async def remove_ended(self, now: datetime, *, most: int = MOST_KEPT) -> list[str]:
+        """Remove what ended longer ago than it is kept, the oldest of too many, and what never began; their numbers."""
         removed = []
         for place, listed in enumerate(await self.kept()):
             number = listed["Id"]
@@ -84,9 +91,11 @@ class Engine:
             if described is None:
                 continue
             state = json.loads(described.body)
-            ended = max(_instant(state["State"]["FinishedAt"]), _instant(state["Created"]))
-            old = ended < now - kept_for or (place >= most and listed["State"] != "created")
-            if old and (await self.ask("DELETE", f"/containers/{number}")).status == 204:
+            if listed["State"] == "created":
+                gone = _instant(state["Created"]) < now - TO_BE_STARTED
+            else:
+                gone = place >= most or _instant(state["State"]["FinishedAt"]) < now - self.kept_for
+            if gone and (await self.ask("DELETE", f"/containers/{number}")).status == 204:
                 removed.append(number)
         return removed
 

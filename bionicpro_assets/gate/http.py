@@ -1,6 +1,7 @@
 """One request over HTTP/1.1, read and answered within bounds. h11 knows the protocol."""
 
 import asyncio
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,8 @@ async def answer(connection: h11.Connection, writer: asyncio.StreamWriter, statu
     events: list[h11.Event] = [h11.Response(status_code=status, headers=headers)]
     if status not in (204, 304):
         events.append(h11.Data(body))
-    for event in (*events, h11.EndOfMessage()):
-        writer.write(connection.send(event) or b"")
+    # To HEAD, nothing but the head.
+    with contextlib.suppress(h11.LocalProtocolError):
+        for event in (*events, h11.EndOfMessage()):
+            writer.write(connection.send(event) or b"")
     await writer.drain()

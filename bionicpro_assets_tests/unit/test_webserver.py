@@ -34,8 +34,8 @@ def test_dagster_has_what_it_builds_on():
 
 
 def test_every_mutation_of_dagsters_is_watched():
-    plain = DagsterWebserver.build_graphql_schema(SimpleNamespace())  # type: ignore[arg-type]
-    watched = AuditedWebserver(SimpleNamespace())._graphene_schema  # type: ignore[arg-type]
+    plain = DagsterWebserver.build_graphql_schema(SimpleNamespace())
+    watched = AuditedWebserver(SimpleNamespace())._graphene_schema
     fields = watched.graphql_schema.mutation_type.fields
     assert set(fields) == set(plain.graphql_schema.mutation_type.fields)
     assert len(fields) > 40

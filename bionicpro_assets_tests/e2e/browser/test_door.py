@@ -227,7 +227,7 @@ def start(entry: Door, text: str, origin: str | None, target: str = "/graphql") 
     login = base64.b64encode(b"operator:right").decode()
     with connect(
         f"ws://127.0.0.1:{entry.port}{target}", additional_headers={"Authorization": f"Basic {login}"},
-        origin=origin and Origin(origin), subprotocols=[Subprotocol("graphql-ws")], source_address=(entry.address(), 0), open_timeout=60,
+        origin=Origin(origin) if origin else None, subprotocols=[Subprotocol("graphql-ws")], source_address=(entry.address(), 0), open_timeout=60,
     ) as wire:  # fmt: skip
         wire.send(json.dumps({"type": "connection_init"}))
         payload = {"query": text, "variables": {"p": True}, "operation_name": "Do" if "mutation Do" in text else None}
@@ -271,7 +271,7 @@ def test_who_tries_passwords_is_locked_out_and_nobody_else(entry):
     def patiently(user: str) -> Answer:
         # So many at once are too many for any kind of request; that is over in seconds.
         while True:
-            answer = entry.ask("GET", "/server_info", source=address, user=user)
+            answer: Answer = entry.ask("GET", "/server_info", source=address, user=user)
             if "at once" not in answer.text:
                 return answer
             time.sleep(0.1)
