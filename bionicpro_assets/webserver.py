@@ -1,4 +1,4 @@
-"""Dagster's web server, which writes down who changes what, and takes changes by POST only.
+"""Dagster's web server, which writes down who changes what, and takes changes from its own page only, by POST.
 
 Its arguments are those of dagster-webserver. Each field of a mutation that is executed is a line of JSON on standard
 output, whatever the request looked like: aliases, several operations, a batch. Who asked is what the proxy in front
@@ -6,6 +6,7 @@ says (docker/nginx), which lets nobody else say it.
 """
 
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from inspect import isawaitable
@@ -22,13 +23,19 @@ from graphql import (
     get_operation_ast,
     parse,
 )
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 USER_HEADER = "X-Remote-User"
 ADDRESS_HEADER = "X-Real-IP"
 # Of each argument; a backfill may name thousands of partitions.
 MOST_CHARACTERS = 2000
+
+LOOPBACK = {"127.0.0.1", "localhost"}
 
 Resolver = Callable[..., Any]
 
@@ -44,6 +51,14 @@ class AuditedWebserver(DagsterWebserver):  # type: ignore[type-arg]
             field.resolve = audited(name, field.resolve or default_field_resolver)
         return schema
 
+    def build_middleware(self) -> list[Middleware]:
+        """Dagster's, behind what refuses other pages; and other names, where only this machine is listened to."""
+        ours = [Middleware(OwnPage)]
+        if LOOPBACK & set(sys.argv):
+            # Else a page could give this address a name of its own, and be of one origin with it.
+            ours.insert(0, Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK]))
+        return [*ours, *super().build_middleware()]
+
     async def execute_graphql_subscription(
         self, websocket: WebSocket, operation_id: str, query: str, variables: Any, operation_name: str | None
     ) -> Any:
@@ -57,6 +72,36 @@ class AuditedWebserver(DagsterWebserver):  # type: ignore[type-arg]
                 "Only subscriptions come by this socket; questions and changes by POST."
             ).formatted
         return await super().execute_graphql_subscription(websocket, operation_id, query, variables, operation_name)
+
+
+class OwnPage:
+    """Refuses changes that another page makes a browser ask for: a browser sends whatever lets its user in along."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what may be asked, refuse the rest in words."""
+        status, why = refusal(HTTPConnection(scope)) if scope["type"] in ("http", "websocket") else (0, "")
+        if not status:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await PlainTextResponse(f"{why}\n", status)(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": why})
+
+
+def refusal(request: HTTPConnection) -> tuple[int, str]:
+    """Status and reason for which a request is refused; 0 and nothing, if it isn't."""
+    if request.scope.get("method") in ("GET", "HEAD"):
+        return 0, ""
+    site, origin = request.headers.get("sec-fetch-site", "none"), request.headers.get("origin")
+    if site not in ("none", "same-origin") or (origin and origin.partition("://")[2] != request.headers.get("host")):
+        return 403, "This request was made by a page of another address; changes come from this one."
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.scope["type"] == "http" and kind != "application/json":
+        return 415, "What is sent here must be application/json: anything else a page of another address could send."
+    return 0, ""
 
 
 def audited(name: str, resolve: Resolver) -> Resolver:

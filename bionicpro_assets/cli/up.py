@@ -47,7 +47,9 @@ def run_up(port: int) -> None:
         services = [
             code_server,
             stack.enter_context(starter.service("dagster-daemon", ["run", *of_it])),
-            stack.enter_context(starter.service("dagster-webserver", [*of_it, *at])),
+            stack.enter_context(
+                starter.service("python", ["-m", "bionicpro_assets.webserver", *of_it, *at], "dagster-webserver")
+            ),
         ]
         url = f"http://{HOST}:{port}"
         starter.wait_until(lambda: answers(f"{url}/server_info"), "The Dagster UI", services)

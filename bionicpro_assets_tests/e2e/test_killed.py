@@ -212,7 +212,8 @@ def test_after_a_power_cut_it_comes_up_again_with_the_run_and_the_queue(demo):
 def test_what_up_started_ends_with_it_and_it_can_be_started_again(demo):
     with running_up(demo.folder, demo.port) as up:
         services = up.family()[1:]
-        assert {"dagster-daemon", "dagster-webserver"} <= {Path(a).name for s in services for a in s.cmdline()}
+        started = {Path(a).name for s in services for a in s.cmdline()}
+        assert {"dagster-daemon", "bionicpro_assets.webserver"} <= started
         up.process.kill()
         up.process.wait()
         until("its services have ended", 20, lambda: not any(map(lives, services)))

@@ -142,10 +142,10 @@ def door(folder: Path) -> Iterator[Door]:
     environment |= {"DAGSTER_HOME": f"{folder}/home"}
     processes = []
     try:
-        for log, command in commands.items():
+        # One after another: the first of the web servers makes Dagster's tables.
+        for (log, command), port in zip(commands.items(), (ports[5], ports[6], ports[0]), strict=True):
             with (folder / log).open("wb") as output:
                 processes.append(subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output))
-        for port in (ports[0], ports[5], ports[6]):
             wait_for(port, processes, folder)
         yield Door(folder, ports[0], ports[1], ports[5])
     finally:

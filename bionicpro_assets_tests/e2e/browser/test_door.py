@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -250,6 +251,40 @@ def test_the_socket_is_for_the_own_page_only(entry, origin):
     with pytest.raises(WebSocketException, match="405"):
         start(entry, STATE, f"http://127.0.0.1:{entry.port}", f"/graphql?{query(CHANGE)}")
     assert not entry.changed()
+
+
+# --- the web server itself, as `bionicpro up` has it, without a door and without a password -----------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content_Type": "text/plain"}, {"Content_Type": "text/plain; application/json"}, {},
+        {"Content_Type": "application/x-www-form-urlencoded"}, {"Content_Type": "application/graphql"},
+        {"Content_Type": "application/json", "Origin": "https://elsewhere.example"},
+        {"Content_Type": "application/json", "Origin": "null"},
+        {"Content_Type": "application/json", "Origin": "http://127.0.0.1:1"},
+        {"Content_Type": "application/json", "Sec_Fetch_Site": "same-site"},
+        {"Content_Type": "application/json", "Host": "elsewhere.example", "Origin": "http://elsewhere.example"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("target", ["/graphql", f"/graphql?{query(CHANGE)}", "/report_asset_observation/x"])
+def test_the_web_server_is_changed_by_no_other_page(entry, headers, target):
+    before = len(entry.audit())
+    answer = entry.ask("POST", target, JSON, port=entry.behind, user=None, **headers)
+    assert answer.status in (400, 403, 415)
+    assert len(answer.text.split()) > 2
+    assert entry.ask("GET", f"/graphql?{query(CHANGE)}", port=entry.behind, user=None).status == 500
+    assert not entry.changed()
+    assert [line["result"] for line in entry.audit()[before:]] == ["refused: changes come by POST"]
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:1", "https://elsewhere.example", "null"])
+def test_the_web_servers_socket_is_for_its_own_page(entry, origin):
+    with pytest.raises(WebSocketException, match="403"):
+        start(replace(entry, port=entry.behind), STATE, origin)
+    answers = start(replace(entry, port=entry.behind), CHANGE, f"http://127.0.0.1:{entry.behind}")
+    assert answers[1]["type"] == "error"
 
 
 # --- passwords --------------------------------------------------------------------------------------------------------
