@@ -20,3 +20,8 @@ def telemetry_of(settings: Settings) -> PostgresSource:
 def clickhouse_of(settings: Settings, **options: Any) -> ClickHouse:
     """ClickHouse; connects at first use. `options` are those of `ClickHouse`."""
     return ClickHouse(settings.secret("BIONICPRO_CLICKHOUSE_URL"), cluster=settings.clickhouse_cluster, **options)
+
+
+def reader_of(settings: Settings, **options: Any) -> ClickHouse:
+    """ClickHouse, on a connection that can only read. `options` are those of `ClickHouse`."""
+    return clickhouse_of(settings, only_reads=True, **options)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.cli.materialize import load_hours
-from bionicpro_assets.cli.query import ask
+from bionicpro_assets.cli.query import ask, asked
 from bionicpro_assets.databases import clickhouse_of, crm_of
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import floor_hour, hour_range
@@ -72,7 +72,7 @@ def load_story(settings: Settings, hours: Sequence[datetime]) -> None:
 
 def show_mart(settings: Settings) -> None:
     """Print a sample of the mart, the two monitoring queries, and what the demo has for history and quarantine."""
-    with clickhouse_of(settings) as clickhouse:
+    with asked(settings) as clickhouse:
         for title, name in (
             ("reports.user_prosthesis_stats, the newest rows", "demo_sample"),
             ("Today, by patient", "monitor_today_by_user"),
@@ -83,6 +83,6 @@ def show_mart(settings: Settings) -> None:
             ),
             ("Set aside: the CRM doesn't know this chip. The check every_chip_known warns of it", "demo_set_aside"),
         ):
-            names, rows = ask(clickhouse, sql(f"clickhouse/queries/{name}.sql"), settings)
+            names, rows = ask(clickhouse, sql(f"clickhouse/queries/{name}.sql"))
             if rows:
                 table(title, names, rows)

@@ -11,7 +11,7 @@ import dagster as dg
 from prometheus_client import generate_latest
 
 from bionicpro_assets.cli.console import console
-from bionicpro_assets.databases import clickhouse_of
+from bionicpro_assets.databases import reader_of
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs.metric_facts import dagster_sources
 from bionicpro_assets.errors import AnswerError, PlatformError
@@ -92,7 +92,7 @@ def sources_of(settings: Settings, instance: dg.DagsterInstance | Callable[[], d
 
         def journal() -> list[Sample]:
             # A connection a scrape: one that broke would have to be noticed, and opening one costs milliseconds.
-            with clickhouse_of(settings) as clickhouse:
+            with reader_of(settings) as clickhouse:
                 return list(journal_metrics(clickhouse))
 
         sources[families.JOURNAL] = journal

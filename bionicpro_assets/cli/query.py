@@ -7,21 +7,19 @@ from typing import Any
 
 from bionicpro_assets.alerts.text import counted
 from bionicpro_assets.cli.console import console, table
-from bionicpro_assets.databases import clickhouse_of
+from bionicpro_assets.databases import reader_of
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
+from bionicpro_assets.load.reading import reading_statement
 from bionicpro_assets.settings import Settings
 
-# The embedded engine's driver puts the settings into the statement, and ClickHouse quotes it so.
-_ADDED = re.compile(r" SETTINGS readonly = '2', session_timezone = '[^']*'(?: FORMAT Native)?")
 _NO_DATABASE = re.compile(r"Database (?:reports|storage|quarantine|staging) does not exist")
 
 
 def run_query(statement: str, *, as_json: bool) -> None:
     """Print the rows of a query that may only read."""
-    settings = Settings.load()
-    with clickhouse_of(settings) as clickhouse:
-        columns, rows = ask(clickhouse, statement, settings)
+    with asked(Settings.load()) as clickhouse:
+        columns, rows = ask(clickhouse, statement)
     if as_json:
         for row in rows:
             found = _plain(dict(zip(columns, row, strict=True)))
@@ -31,13 +29,21 @@ def run_query(statement: str, *, as_json: bool) -> None:
     console.print(counted(len(rows), "row"), style="dim")
 
 
-def ask(clickhouse: ClickHouse, statement: str, settings: Settings) -> tuple[list[str], Any]:
-    """Columns and rows of a query. `today()` and DateTime columns are in the report time zone."""
-    # readonly=2: nothing is written, and the query may still choose settings for itself, but not this one.
+def asked(settings: Settings) -> ClickHouse:
+    """ClickHouse as people ask it: read-only, `today()` and DateTime columns in the report time zone."""
+    return reader_of(settings, session_timezone=settings.report_timezone)
+
+
+def ask(clickhouse: ClickHouse, statement: str) -> tuple[list[str], Any]:
+    """Columns and rows of a query.
+
+    Raises:
+        ClickHouseError: It can't be answered, or does something else than to read.
+    """
     try:
-        return clickhouse.rows(statement, settings={"readonly": 2, "session_timezone": settings.report_timezone})
+        return clickhouse.rows(reading_statement(clickhouse, statement))
     except ClickHouseError as error:
-        said = _ADDED.sub("", str(error))
+        said = str(error)
         # A name that isn't known is a slip of the person's, as long as the platform's databases are there.
         if not _NO_DATABASE.search(said):
             said = said.removesuffix(f" {INIT_HINT}")

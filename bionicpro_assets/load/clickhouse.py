@@ -26,6 +26,8 @@ OWN_DATABASES = ("storage", "staging", "reports", "quarantine")
 # How long to wait for another process of this platform to let go of the embedded engine.
 ENGINE_WAIT_SECONDS = 60.0
 ENGINE_POLL_SECONDS = 0.1
+# The embedded engine's rights for whoever only reads.
+READER = Path(__file__).with_name("reader.xml")
 
 INIT_HINT = "Make its databases and tables with: bionicpro init clickhouse"
 # ClickHouse error codes, and what a person should do. Everything not named here is shown as it is.
@@ -73,10 +75,26 @@ class ClickHouse:
     cluster: str | None = None
 
     def __init__(
-        self, url: str, *, cluster: str | None = None, engine_wait_seconds: float = ENGINE_WAIT_SECONDS
+        self,
+        url: str,
+        *,
+        cluster: str | None = None,
+        engine_wait_seconds: float = ENGINE_WAIT_SECONDS,
+        only_reads: bool = False,
+        session_timezone: str | None = None,
     ) -> None:
+        """A ClickHouse that isn't connected to yet.
+
+        Args:
+            url: `BIONICPRO_CLICKHOUSE_URL`.
+            cluster: The cluster that tables are spread over.
+            engine_wait_seconds: How long to wait for an embedded engine that another process has.
+            only_reads: Whether the connection is one that can only read, and nothing but ClickHouse's own tables.
+            session_timezone: The time zone in which such a connection is asked; by default the server's.
+        """
         self._url = url
         self.cluster = cluster
+        self._only_reads, self._session_timezone = only_reads, session_timezone
         self._engine_wait_seconds = engine_wait_seconds
         self._client: Client | None = None
 
@@ -193,7 +211,7 @@ class ClickHouse:
         try:
             if url.scheme == "chdb":
                 return self._open_engine(unquote(url.path))
-            return clickhouse_connect.get_client(
+            client = clickhouse_connect.get_client(
                 interface=url.scheme,
                 host=url.hostname,
                 port=url.port,
@@ -206,25 +224,54 @@ class ClickHouse:
                 settings=dict(SESSION) if self.cluster else None,
                 **options,
             )
+            if self._only_reads:
+                self._forbid_writing(client)
+            return client
         except DriverError as error:
             raise self.explained(error) from error
+
+    def _forbid_writing(self, client: "Client") -> None:
+        """Have the server refuse whatever isn't reading, for as long as the connection lasts.
+
+        With `readonly` 1 a query can change no setting, and call no table function that reads from elsewhere. A user
+        whose profile has 2 keeps it: it can't be changed.
+        """
+        match client.server_settings["readonly"].value:
+            case "1":
+                ((zone,),) = client.query("SELECT timezone()").result_rows
+                if self._session_timezone not in (None, zone):
+                    raise ClickHouseError(
+                        f"{self.place} is asked in the time zone {zone}, and can't be in {self._session_timezone}: the "
+                        f"user in {SETTING} has a profile with readonly = 1. Set that to 2, or session_timezone in it."
+                    )
+                return
+            case "0":
+                client.set_client_setting("readonly", 1)
+        if self._session_timezone:
+            client.set_client_setting("session_timezone", self._session_timezone)
 
     def _open_engine(self, folder: str) -> "Client":
         import clickhouse_connect
         from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
 
+        path, settings = folder, dict(SESSION) if self.cluster else None
+        if self._only_reads:
+            # In the engine's rights from its start: settings of a session could be set back.
+            zone = f"&session_timezone={self._session_timezone}" if self._session_timezone else ""
+            path, settings = f"{folder}?config-file={READER}&users_config={READER}{zone}", None
         deadline = time.monotonic() + self._engine_wait_seconds
         # The engine's own lock. When somebody else holds it, the engine says so on its standard error, and to the
         # caller only that it didn't start. So it is asked first, and the lock is looked at then.
         lock, failed_unlocked = Path(folder) / "status", False
         while True:
             try:
-                return clickhouse_connect.get_client(
-                    interface="chdb",
-                    path=folder,
-                    show_clickhouse_errors="scrub",
-                    settings=dict(SESSION) if self.cluster else None,
+                client = clickhouse_connect.get_client(
+                    interface="chdb", path=path, show_clickhouse_errors="scrub", settings=settings
                 )
+                if self._only_reads and client.server_settings["readonly"].value != "1":
+                    client.close()
+                    raise ClickHouseError(f"{self.place} didn't take the rights in {READER}; nothing was asked.")
+                return client
             except DriverError:
                 in_use = is_locked(lock)
                 # Once, without a lock, may be a process that has just let go of it.

@@ -278,7 +278,7 @@ def test_query_shows_rows_and_writes_nothing(configured):
     for statement in ("DROP TABLE storage.publications", "INSERT INTO storage.publications (table_name) VALUES ('x')"):
         refused = bionicpro("query", statement)
         assert refused.exit_code == 2
-        assert "readonly mode" in refused.output
+        assert "This only reads" in refused.output
 
 
 def test_query_gives_scripts_what_json_can_hold(configured):
