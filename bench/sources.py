@@ -63,6 +63,9 @@ def databases(folder: Path) -> Iterator[Sources]:
     data = folder / "postgres"
     with embedded_postgres(data):
         pass
+    # It admits nobody by address.
+    with (data / "pg_hba.conf").open("a") as rules:
+        rules.write("host all all 127.0.0.1/32 trust\n")
     user = "embedded_postgres" if os.geteuid() == 0 else getpass.getuser()
     port = free_port()
     started = ["-w", "-o", f"-h 127.0.0.1 -p {port} -k {data}", "-l", str(data / "log"), "start"]

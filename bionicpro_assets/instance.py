@@ -15,7 +15,7 @@ from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.event_log import batch_events
-from bionicpro_assets.folders import writing
+from bionicpro_assets.folders import OWNER_ONLY_FOLDER, private_home, write_private, writing
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.launcher import LOCK_TAG
 from bionicpro_assets.locks import held
@@ -40,8 +40,9 @@ def dagster_home(settings: Settings) -> Path:
     folder = settings.home.resolve() / "dagster"
     profile = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
     with writing(folder, "BIONICPRO_HOME"):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "dagster.yaml").write_text(profile + configuration(folder), encoding="utf-8")
+        private_home(folder.parent)
+        folder.mkdir(OWNER_ONLY_FOLDER, exist_ok=True)
+        write_private(folder / "dagster.yaml", profile + configuration(folder))
     batch_events()
     return folder
 

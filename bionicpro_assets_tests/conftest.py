@@ -13,6 +13,14 @@ settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 @pytest.fixture(autouse=True)
+def same_umask():
+    """What a command changes of this process doesn't reach the next test."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path):
     """No settings in the environment, and no .env in the working directory."""
     for name in list(os.environ):

