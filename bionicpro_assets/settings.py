@@ -218,7 +218,8 @@ class Settings(BaseSettings):
     pages: Path | None = Field(
         None,
         alias="BIONICPRO_PAGES",
-        description="Folder for the fleet's page of every day; by default `pages` in BIONICPRO_HOME",
+        description="Folder for the fleet's page of every day, for others to read; by default `pages` in "
+        "BIONICPRO_HOME, for nobody else",
     )
     pages_days: int = Field(
         365,

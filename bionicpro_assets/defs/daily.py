@@ -212,7 +212,8 @@ def _page(facts: Facts, settings: Settings) -> dict[str, Any]:
     """Write the page in every language; where it is."""
     told: dict[str, Any] = {}
     for code in LANGUAGES:
-        path = write_fleet_page(settings.pages_folder, facts.period.last, render(facts, code), code)
+        page, served = render(facts, code), settings.pages is not None
+        path = write_fleet_page(settings.pages_folder, facts.period.last, page, code, served=served)
         told[f"page_{code}"] = dg.MetadataValue.path(path)
         if settings.pages_url:
             told[f"link_{code}"] = dg.MetadataValue.url(f"{settings.pages_url.rstrip('/')}/{path.name}")

@@ -62,7 +62,7 @@ def main() -> None:
             up.stop()
         with step("bionicpro report --user user_0005"):
             run(home, ".venv/bin/bionicpro", "report", "--user", "user_0005")
-        assert list(home.glob("report-user_0005-*.html"))
+        assert list((home / ".bionicpro" / "reports").glob("report-user_0005-*.html"))
     print(f"{sum(took.values()):6.0f} s  in {len(took)} commands", flush=True)  # noqa: T201
 
 

@@ -15,7 +15,6 @@ from dagster import serialize_value
 from typer.testing import CliRunner, Result
 
 from bionicpro_assets.cli.main import app
-from bionicpro_assets.cli.query import ask
 from bionicpro_assets.definitions import build_definitions
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.metadata import PERSONAL
@@ -71,7 +70,8 @@ def reporting(made) -> Reporting:
 
 
 def rows(clickhouse: ClickHouse, query: str) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in ask(clickhouse, query, Settings.load())[1]]
+    zone = {"session_timezone": Settings.load().report_timezone}
+    return [tuple(row) for row in clickhouse.rows(query, settings=zone)[1]]
 
 
 def close(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]], **tolerance: Any) -> None:
@@ -256,8 +256,10 @@ def test_a_page_needs_nothing_else_and_is_its_owners_alone(platform, reporting, 
         "report", "--user", "anna", "--from", str(reporting.first), "--to", str(reporting.last), "--lang", "ru"
     )
     assert result.exit_code == 0, result.output
-    (file,) = tmp_path.glob("*.html")
-    assert file.name == f"report-anna-{reporting.first}-{reporting.last}-ru.html"
+    assert list(tmp_path.glob("*.html")) == []
+    (file,) = (Settings.load().home / "reports").iterdir()
+    assert file.name == f"report-anna-55579b557896d0ce-{reporting.first}-{reporting.last}-ru.html"
+    assert str(file) in result.stdout
     assert file.stat().st_mode & 0o777 == 0o600
     html = file.read_text(encoding="utf-8")
     page = Parsed.of(html)
@@ -399,7 +401,7 @@ def test_a_day_is_told_once_it_is_over_and_again_when_hours_of_it_are_loaded(pla
         assert metadata["picture"].startswith("![")
     pages = Path(told[keys.FLEET_REPORT, str(days[-1])]["page_en"]).parent
     assert (pages / "fleet-latest-en.html").read_text() == (pages / f"fleet-{days[-1]}-en.html").read_text()
-    assert Path(told[keys.FLEET_REPORT, str(days[1])]["page_ru"]).stat().st_mode & 0o777 == 0o644
+    assert Path(told[keys.FLEET_REPORT, str(days[1])]["page_ru"]).stat().st_mode & 0o777 == 0o600
     assert not PEOPLE.search(Parsed.of((pages / "fleet-latest-en.html").read_text(encoding="utf-8")).text)
     events = json.dumps([serialize_value(e) for e in platform.instance.all_logs(result.run_id)], ensure_ascii=False)
     assert not re.search(r"Иванова|Анна|boris|clara|example\.org|postgresql://", events)

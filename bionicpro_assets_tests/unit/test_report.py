@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,11 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bionicpro_assets.days import day_begins, day_range, hours_of_day, local_day, parse_day
 from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.folders import keep_private
 from bionicpro_assets.hours import HOUR, hour_range
 from bionicpro_assets.late.days_due import ranges
 from bionicpro_assets.report.charts import BLUE, INK, ORANGE, RED, SOFT, Chart, Series, draw
@@ -284,7 +286,9 @@ def test_the_picture_of_a_day_is_small_also_of_an_empty_one():
 
 def test_files_are_named_after_what_they_are_about_and_replaced_as_a_whole(tmp_path):
     days = Period(date(2026, 11, 1), date(2026, 11, 2), "UTC")
-    assert file_name(days, "../../a b/ц", "ru") == "report-_.._a_b_-2026-11-01-2026-11-02-ru.html"
+    # The digits: printf 'anna' | sha256sum
+    assert file_name(days, "anna", "ru") == "report-anna-55579b557896d0ce-2026-11-01-2026-11-02-ru.html"
+    assert file_name(days, "../../a b/ц", "ru").startswith("report-.._.._a_b_ц-")
     assert file_name(replace(days, last=days.first), "", "en") == "fleet-2026-11-01-en.html"
     target = tmp_path / "page.html"
     target.write_text("old")
@@ -299,7 +303,7 @@ def test_files_are_named_after_what_they_are_about_and_replaced_as_a_whole(tmp_p
 def test_the_latest_page_is_that_of_the_newest_day(tmp_path):
     folder = tmp_path / "pages"
     for day, page in ((2, "second"), (1, "first"), (2, "second again")):
-        write_fleet_page(folder, date(2026, 11, day), page, "en")
+        write_fleet_page(folder, date(2026, 11, day), page, "en", served=False)
     assert (folder / "fleet-latest-en.html").read_text() == "second again"
     assert sorted(f.name for f in folder.iterdir()) == [
         "fleet-2026-11-01-en.html",
@@ -307,7 +311,45 @@ def test_the_latest_page_is_that_of_the_newest_day(tmp_path):
         "fleet-latest-en.html",
     ]
     with pytest.raises(PlatformError, match="can't be made: .* It is BIONICPRO_PAGES"):
-        write_fleet_page(folder / "fleet-latest-en.html" / "x", date(2026, 11, 1), "", "en")
+        write_fleet_page(folder / "fleet-latest-en.html" / "x", date(2026, 11, 1), "", "en", served=False)
+
+
+@pytest.mark.parametrize(("served", "modes"), [(False, (0o700, 0o600)), (True, (0o755, 0o644))])
+def test_the_fleets_pages_are_for_others_only_in_a_folder_that_is_named_for_them(tmp_path, served, modes):
+    keep_private()
+    page = write_fleet_page(tmp_path / "pages", date(2026, 11, 1), "page", "en", served=served)
+    assert (page.parent.stat().st_mode & 0o777, page.stat().st_mode & 0o777) == modes
+
+
+LOGINS = st.one_of(
+    st.text(st.characters(), min_size=1, max_size=300),
+    st.text("абвгАБВГ", min_size=1, max_size=3),
+    st.text("aA.- /\\_\u200f\u202e\x00\x01\n\u0301éİıſ", min_size=1, max_size=4),
+    st.text("x", min_size=20, max_size=260),
+)
+
+
+@given(st.lists(LOGINS, min_size=2, max_size=20, unique=True))
+@example(["иванов", "петров"])
+@example(["anna", "Anna", "ANNA", "anna ", "anna.", "an/na", "an_na", "anna\u200f", "anna\x00", "a\u0301nna", "ánna"])
+@example(["x" * 249 + "a", "x" * 249 + "b"])
+@example(["\udcff", "\udcfe"])
+@example([".", "..", "/", "~", "-", "con", "*"])
+def test_no_two_logins_have_pages_of_the_same_name(logins):
+    """Also where the file system takes letters of either case, and of either Unicode form, for the same."""
+    days = Period(date(2026, 11, 1), date(2026, 11, 30), "UTC")
+    names = [file_name(days, login, "en") for login in logins]
+    assert len({unicodedata.normalize("NFKD", name).casefold() for name in names}) == len(logins)
+    for name in names:
+        assert len(name.encode()) <= 255
+        assert re.fullmatch(r"report-[\w.-]*-[0-9a-f]{16}-2026-11-01-2026-11-30-en\.html", name)
+
+
+@pytest.mark.parametrize("login", ["иванов", "x" * 250, "../../a/b", "a\u202eb c\x01"])
+def test_every_login_has_a_file_that_can_be_written(tmp_path, login):
+    days = Period(date(2026, 11, 1), date(2026, 11, 30), "UTC")
+    write_page(tmp_path / file_name(days, login, "en"), login)
+    assert [path.read_text() for path in tmp_path.iterdir()] == [login]
 
 
 def contrast(one: str, other: str) -> float:
@@ -337,7 +379,7 @@ def test_pages_are_kept_for_so_many_days(tmp_path):
     days = [date(2026, 11, day) for day in (1, 2, 20, 24)]
     for code in LANGUAGES:
         for day in days:
-            write_fleet_page(tmp_path, day, "page", code)
+            write_fleet_page(tmp_path, day, "page", code, served=True)
     for name in ("fleet-notes.html", "report-anna-2025-01-01-en.html"):
         (tmp_path / name).write_text("somebody's own")
     assert drop_old_pages(tmp_path, date(2026, 11, 24), keep_days=22) == 2
