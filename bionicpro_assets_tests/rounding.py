@@ -1,6 +1,6 @@
 """Both ways to read the roll-up, through the view and from its table, compared by bits on values chosen to part them.
 
-    python -m bionicpro_assets_tests.rounding postgresql://… [--millions 6] [--seed 1]
+    python -m bionicpro_assets_tests.rounding URL [--millions 6] [--seed 1]
 
 On any server: in a database of its own, which is dropped again, with this platform's view and with the one that stands
 in the field. Ends with 1 if anything differs.

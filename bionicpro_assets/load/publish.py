@@ -328,8 +328,10 @@ class _Attempt:
             if self.clickhouse.cluster:
                 new = {hour: entry for hour, entry in entries.items() if entry.number == done.number}
                 written = {hour: (entry.row_count, entry.checksum) for hour, entry in new.items()}
-                numbers = dict.fromkeys(new, done.number)
-                wait_for_every_replica(self.clickhouse, self.tables[name], numbers, written)
+                # What is confirmed was waited for when it was published.
+                if new:
+                    numbers = dict.fromkeys(new, done.number)
+                    wait_for_every_replica(self.clickhouse, self.tables[name], numbers, written)
         journal = self._journal()
         # One batch is one block. As a stream, like the rows: the driver's insert() sends a block again by itself when
         # the answer is lost, and the commit would be journalled twice.

@@ -80,8 +80,8 @@ def mart_load(
             )
             rejected = with_first_rejected(clickhouse, joined.rejected, current[QUARANTINE], part, now=now)
             yield {
-                QUARANTINE: frame(QUARANTINE, rejected, part, _of_quarantine(rejected, part)),
-                MART: frame(MART, joined.rows, part, _of_mart(joined, part)),
+                QUARANTINE: frame(QUARANTINE, rejected, part, of_quarantine(rejected, part)),
+                MART: frame(MART, joined.rows, part, of_mart(joined, part)),
             }
             del joined, rejected
 
@@ -92,7 +92,7 @@ def _of(published: Published, hours: Sequence[datetime]) -> dict[datetime, Entry
     return {hour: published.entries[hour] for hour in hours}
 
 
-def _of_mart(joined: Joined, hours: Sequence[datetime]) -> dict[datetime, dict[str, Any]]:
+def of_mart(joined: Joined, hours: Sequence[datetime]) -> dict[datetime, dict[str, Any]]:
     """What is said of hours of the mart: rows with an assumed wearer, and how much of the telemetry found none."""
     of_mart, alone = (
         dict(rows.group_by("hour_start").len().iter_rows())
@@ -110,7 +110,7 @@ def _of_mart(joined: Joined, hours: Sequence[datetime]) -> dict[datetime, dict[s
     }
 
 
-def _of_quarantine(rejected: pl.DataFrame, hours: Sequence[datetime]) -> dict[datetime, dict[str, Any]]:
+def of_quarantine(rejected: pl.DataFrame, hours: Sequence[datetime]) -> dict[datetime, dict[str, Any]]:
     """What is said of hours of the quarantine: their chips without a wearer, and rows by reason.
 
     Of too many chips, first those that the CRM doesn't know: it may get to know them. A large fleet has thousands that

@@ -3,22 +3,24 @@
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 
-from bionicpro_assets.defs import io_manager
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range, partition_key
 from bionicpro_assets.load.clickhouse import ClickHouse
-from bionicpro_assets.load.table import HourlyTable
-from bionicpro_assets.quality.claims import MART, claims
+from bionicpro_assets.quality.claims import claims
 from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+from bionicpro_assets.steps import mart
+from bionicpro_assets.transform.join import Joined
 from bionicpro_assets_tests.integration.conftest import configure, fresh_sources
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.sources import Sources
@@ -257,22 +259,19 @@ def test_what_must_not_be_published_leaves_the_old_window_standing(fleet, hours,
     sources.in_crm(BLOCKED[0].undo)
 
 
-def test_rows_that_change_between_write_and_commit_are_not_published(fleet, hours, sources, monkeypatch):
-    """What no source can cause: the rows of the mart are stored otherwise than they were made."""
+def test_rows_that_are_joined_wrongly_are_not_published(fleet, hours, sources, monkeypatch):
+    """What no source can cause: the rows of the mart are made otherwise than the telemetry is."""
     before = fleet.mart()
     sources.add_hour("C09", hours[1], movements_count=77, successful_movements=7)
-    audited = io_manager.require
+    joined = mart.join_telemetry_with_customers
 
-    def tampered(clickhouse, claims, name: str, staged: Mapping[datetime, int], **options: Any) -> None:
-        if name == MART:
-            storage = HourlyTable.of(clickhouse, name).storage
-            clickhouse.command(
-                f"ALTER TABLE {storage} UPDATE error_count = error_count + 1 "
-                f"WHERE publication = {staged[hours[1]]} AND chip_id = 'C09' SETTINGS mutations_sync = 1"
-            )
-        audited(clickhouse, claims, name, staged, **options)
+    def tampered(*frames: pl.DataFrame, **options: Any) -> Joined:
+        made = joined(*frames, **options)
+        other = pl.when((pl.col("chip_id") == "C09") & (pl.col("hour_start") == hours[1])).then(1).otherwise(0)
+        spoilt: Joined = replace(made, rows=made.rows.with_columns(pl.col("error_count") + other))
+        return spoilt
 
-    monkeypatch.setattr(io_manager, "require", tampered)
+    monkeypatch.setattr(mart, "join_telemetry_with_customers", tampered)
     outcome = fleet.run(hours[0], hours[-1])
     (failure,) = outcome.failures
     assert "numbers_as_measured" in failure
@@ -287,7 +286,7 @@ def test_rows_that_change_between_write_and_commit_are_not_published(fleet, hour
         }
     blocked = [e for e in evaluations(fleet) if e.check_name == "numbers_as_measured" and not e.passed]
     assert {e.metadata["run"].value for e in blocked} == {outcome.run_id}
-    monkeypatch.setattr(io_manager, "require", audited)
+    monkeypatch.setattr(mart, "join_telemetry_with_customers", joined)
     fleet.load(hours[0], hours[-1])
     assert latest(fleet)[("mart.numbers_as_measured", partition_key(hours[1]))]
     assert fleet.mart() == sources.expected_mart(hours[0], hours[-1])

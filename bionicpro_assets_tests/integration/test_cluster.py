@@ -19,7 +19,7 @@ from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.cluster import check_cluster, wait_for_every_replica
 from bionicpro_assets.load.sweep import sweep
-from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.load.table import HourlyTable, rows_in_tables
 from bionicpro_assets.quality.claims import claims
 from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.quality.stored import published_verdict
@@ -65,7 +65,7 @@ class OneProcess(ClickHouse):
         # A replica that lags behind: one row of what it should have isn't there yet.
         if self.missing and "_everywhere" in query:
             self.missing -= 1
-            query = query.replace(" GROUP BY hour_start", " AND rowNumberInAllBlocks() > 0 GROUP BY hour_start")
+            query = query.replace(" GROUP BY hour_start", " WHERE rowNumberInAllBlocks() > 0 GROUP BY hour_start")
         return super().rows(query, parameters, settings)
 
 
@@ -158,7 +158,7 @@ def test_rows_are_published_replaced_swept_and_checked(cluster, monkeypatch):
     put(cluster, {A: [9]}, later(-5))
     assert visible(cluster) == {A: [5, 6], B: [4]}
     table = HourlyTable.of(cluster, NAME)
-    assert table.row_count(cluster) == 3
+    assert rows_in_tables(cluster, [NAME]) == {NAME: 3}
     assert table.load(cluster, [A, B]).rows.height == 3
     assert {c.name for c in table.columns if not c.comment} == set(), "the comments come along"
     done = sweep(cluster, NAME, replaced_grace=timedelta(0), uncommitted_grace=timedelta(0))
@@ -197,12 +197,13 @@ def test_nothing_is_committed_before_every_replica_has_the_rows(cluster):
     assert cluster.missing == 0
     assert visible(cluster) == {A: [2, 3]}
     # It doesn't arrive.
-    number = table.current(cluster, A, B)[A].number
+    entry = table.current(cluster, A, B)[A]
+    number = entry.number
     cluster.missing = 1000
     with pytest.raises(
         PublicationError, match=r"not every replica has the rows of storage\.hourly_telemetry"
     ) as failure:
-        wait_for_every_replica(cluster, table, {A: number}, {A: 2}, seconds=0.1)
+        wait_for_every_replica(cluster, table, {A: number}, {A: (2, entry.checksum)}, seconds=0.1)
     cluster.missing = 0
     assert failure.value.retryable
     assert "must leave the cluster" in str(failure.value)

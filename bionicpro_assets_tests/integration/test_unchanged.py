@@ -32,7 +32,8 @@ def loaded(sources, clickhouse) -> Sources:
         for hour in HOURS:
             sources.add_hour(chip, hour)
     load(sources, clickhouse)
-    return sources
+    made: Sources = sources
+    return made
 
 
 def load(sources: Sources, clickhouse: ClickHouse, hours: Sequence[datetime] = HOURS) -> None:
@@ -207,7 +208,7 @@ def test_a_row_moves_between_quarantine_and_mart_in_one_step(sources, clickhouse
     """At the moment of the commit, and just before it, a chip's row is in one of the two, and never in both."""
     sources.add_hour("C1", FIRST)
     load(sources, clickhouse, [FIRST])
-    seen: list[list[tuple[Any, ...]]] = []
+    seen: list[int] = []
     both = (
         "SELECT count() FROM (SELECT chip_id FROM reports.user_prosthesis_stats UNION ALL "
         "SELECT chip_id FROM quarantine.rejected_telemetry)"
@@ -215,15 +216,15 @@ def test_a_row_moves_between_quarantine_and_mart_in_one_step(sources, clickhouse
 
     class Watched(ClickHouse):
         def insert_arrow_stream(self, table: str, columns: Sequence[str], blocks: Any) -> None:
-            seen.append(list(self.rows(both)[1]))
+            seen.append(self.rows(both)[1][0][0])
             super().insert_arrow_stream(table, columns, blocks)
-            seen.append(list(self.rows(both)[1]))
+            seen.append(self.rows(both)[1][0][0])
 
     sources.add_wearer("C1", "anna")
     with Watched(f"chdb://{tmp_path}/clickhouse") as watched:
         load(sources, watched, [FIRST])
     assert len(seen) >= 8
-    assert {tuple(rows) for rows in seen} == {((1,),)}
+    assert set(seen) == {1}
     assert len(mart_rows(clickhouse)) == 1
 
 
