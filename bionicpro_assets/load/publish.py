@@ -280,7 +280,8 @@ class _Attempt:
             self.audited[name] |= found
         if MART in looks and REJECTED in looks and TELEMETRY in self.inputs:
             telemetry = {hour: (entry.row_count, entry.accounting) for hour, entry in looks[MART].telemetry.items()}
-            account(self.audited[MART], self.audited[REJECTED], telemetry)
+            mart, rejected = ({h: self.audited[name][h] for h in looks[name].hours} for name in (MART, REJECTED))
+            account(mart, rejected, telemetry)
         for name, look in looks.items():
             found = {hour: self.audited[name][hour] for hour in look.hours}
             self._judge(
