@@ -16,16 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bionicpro_assets.extract.crm import extract_crm
+from bionicpro_assets.extract.crm import crm_answer
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import extract_hourly_telemetry
 from bionicpro_assets.hours import HOUR, floor_hour, hour_range
-from bionicpro_assets.load import crm_history
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.demo import Fleet, make_crm
 from bionicpro_assets.setup.embedded import embedded_postgres
 from bionicpro_assets.setup.postgres import apply_postgres_schema, call, run_scripts, transaction
+from bionicpro_assets.steps.crm import CRM_EXTRACT, extract_crm_hours, remembered
 from bionicpro_assets.transform import crm_history as transform
 from bionicpro_assets.transform import join
 from bionicpro_assets_tests.publishing import publish_frame
@@ -69,8 +69,8 @@ def main() -> None:
                 run_scripts(cursor, "telemetry/demo")
             call(telemetry, "SELECT demo.generate_hourly_stats(1, %s, %s, %s)", (prostheses, hours[0], now + HOUR))
             apply_clickhouse_schema(mart)
-            first = crm_history.extract_crm_hours(crm, mart, hours)
-            publish_frame(mart, crm_history.CRM_EXTRACT, first, run_id="first", batch_size=10_000)
+            first = extract_crm_hours(crm, mart, hours)
+            publish_frame(mart, CRM_EXTRACT, first, run_id="first", batch_size=10_000)
             measure(crm, telemetry, mart, hours, Stopwatch())
 
 
@@ -83,8 +83,9 @@ def measure(
     timed.around(join, "with_reason")
     measured = extract_hourly_telemetry(telemetry, hours).rows
     for _ in range(ROUNDS):
-        answer = timed("read the CRM", extract_crm, crm)
-        known = timed("remember", crm_history.remembered, mart, answer, hours)
+        with crm.snapshot() as snapshot:
+            answer = timed("read the CRM", crm_answer, snapshot)
+        known = timed("remember", remembered, mart, answer, hours)
         frame = timed("attribute", transform.attribute, answer, known, hours)
         options = {"report_timezone": "UTC", "processed_at": hours[-1]}
         timed("join", join.join_telemetry_with_customers, frame.rows, measured, **options)
