@@ -19,7 +19,9 @@ judged AS (
 recent AS (
     SELECT chip_id AS chip, groupArray(toUnixTimestamp(hour_start)) AS at
     FROM staging.hourly_telemetry
-    WHERE hour_start IN (SELECT slot FROM slots WHERE day = 0 OR (day = 1 AND back = 0))
+    WHERE hour_start IN (
+        SELECT slot FROM slots WHERE (day = 0 OR (day = 1 AND back = 0)) AND hour_seconds IN (SELECT hour_seconds FROM judged)
+    )
     GROUP BY chip
 ),
 -- Of every hour, how many sent in it yesterday, and which of them in none of the three hours today. They are nearly
