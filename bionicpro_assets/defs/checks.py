@@ -10,7 +10,7 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.io_manager import ClickHouseIOManager
 from bionicpro_assets.defs.resources import PostgresResource
-from bionicpro_assets.defs.verdicts import aside, carried_over, evaluations, hours_to_tell, is_news, result, spec
+from bionicpro_assets.defs.verdicts import aside, evaluations, hours_to_tell, is_news, result, spec, still_failing
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import hour_range, parse_hour, refresh_window
 from bionicpro_assets.load.publish import Publication
@@ -65,35 +65,22 @@ class Asked:
     def published(self, table: str) -> Publication | None:
         """What this run has published of the table, if it is of these hours: nothing is to be looked at again then."""
         found = self.store.published.get(table)
-        return found if found is not None and sorted(found.entries) == sorted(self.hours) else None
-
-    def unread(self, table: str) -> dict[datetime, int]:
-        """Rows of the hours that this run has confirmed without a look at their rows: nothing has changed."""
-        found = self.published(table)
-        return {hour: found.entries[hour].row_count for hour in found.unread} if found else {}
+        if found is None or found.superseded or sorted(found.entries) != sorted(self.hours):
+            return None
+        return found
 
     def verdicts(self, claims: Sequence[Claim]) -> list[HourVerdict]:
         """What the claims on rows find: as they were found when the rows were published, else by a look at them now."""
         known: dict[tuple[str, str], HourVerdict] = {}
-        to_evaluate: dict[tuple[datetime, ...], list[Claim]] = {}
         for claim in claims:
-            publication, unread = self.published(claim.table), self.unread(claim.table)
-            looked_at = tuple(hour for hour in self.hours if hour not in unread)
-            if publication and claim.name in publication.verdicts:
-                known[claim.table, claim.name] = publication.verdicts[claim.name]
-            elif looked_at or (not claim.hourly and claim.of_now):
-                to_evaluate.setdefault(tuple(self.hours) if claim.of_now else looked_at, []).append(claim)
-        for hours, several in to_evaluate.items():
-            found = evaluate(self.store.client, several, hours, most_rows=self.settings.chunk_rows)
+            publication = self.published(claim.table)
+            if claim.screen and publication:
+                known[claim.table, claim.name] = publication.verdict(claim)
+        left = [claim for claim in claims if (claim.table, claim.name) not in known]
+        if left:
+            found = evaluate(self.store.client, left, self.hours, most_rows=self.settings.chunk_rows)
             known |= {(verdict.claim.table, verdict.claim.name): verdict for verdict in found}
-        return [self.with_unread(known.get((claim.table, claim.name), Verdict(claim, {}))) for claim in claims]
-
-    def with_unread(self, verdict: HourVerdict) -> HourVerdict:
-        """The verdict, and the last evaluation of the hours whose rows weren't looked at."""
-        if verdict.claim.of_now:
-            return verdict
-        unread = {h: rows for h, rows in self.unread(verdict.claim.table).items() if h not in verdict.found}
-        return verdict.joined(Verdict(verdict.claim, carried_over(self.context.instance, verdict.claim, unread)))
+        return [known[claim.table, claim.name] for claim in claims]
 
 
 VerdictsOf = Callable[[Asked], list[HourVerdict]]
@@ -108,24 +95,21 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
     crm, telemetry, reports = about(CRM), about(TELEMETRY), about(REJECTED, MART)
 
     def check_crm(asked: Asked) -> list[HourVerdict]:
-        unread = asked.unread(CRM)
-        dates = Verdict(crm_dates(), {})
-        if len(unread) < len(asked.hours):
-            dates = dates_verdict(asked.source(keys.CRM_DB), [hour for hour in asked.hours if hour not in unread])
-        return [_view(asked, crm_contract(), keys.CRM_DB), asked.with_unread(dates), *asked.verdicts(crm)]
+        dates = dates_verdict(asked.source(keys.CRM_DB), asked.hours)
+        return [_view(asked, crm_contract(), keys.CRM_DB), dates, *asked.verdicts(crm)]
 
     def check_telemetry(asked: Asked) -> list[HourVerdict]:
         return [_view(asked, telemetry_contract(), keys.TELEMETRY_DB), *asked.verdicts(telemetry)]
 
     def check_reports(asked: Asked) -> list[HourVerdict]:
         publication = asked.published(MART)
-        if publication:
-            # Nothing is published whose parity wasn't found to be right.
-            answered = {h: Found(n, 0, []) for h, n in publication.rows_per_hour.items() if h not in publication.unread}
-            as_published = asked.with_unread(Verdict(published_claim(), answered))
-        else:
-            as_published = published_verdict(asked.store.client, asked.hours)
-        return [as_published, *asked.verdicts(reports)]
+        if not publication:
+            return [published_verdict(asked.store.client, asked.hours), *asked.verdicts(reports)]
+        # Nothing is published whose parity wasn't found to be right. Of hours whose rows weren't looked at, all rows
+        # are there; if somebody found them to be others than were published, they are it still.
+        answered = {hour: Found(rows, 0, []) for hour, rows in publication.rows_per_hour.items() if rows}
+        failing = still_failing(asked.context.instance, published_claim(), publication.unread)
+        return [Verdict(published_claim(), {**answered, **failing}), *asked.verdicts(reports)]
 
     def check_roll_up(asked: Asked) -> list[HourVerdict]:
         return raw_verdicts(asked.source(keys.TELEMETRY_DB), asked.hours)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
@@ -97,11 +98,9 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
         with clear_failure():
             hours = _hours(name, context.has_asset_partitions, context.asset_partition_keys)
             columns = (context.definition_metadata or {}).get("columns")
-            table, just_now = HourlyTable.of(self.client, name), self.published.get(name)
-            if just_now is not None and not just_now.superseded and set(hours) <= just_now.entries.keys():
-                entries = {hour: just_now.entries[hour] for hour in hours}
-                return Published(self.client, table, entries, columns, just_now.in_memory)
-            return table.published(self.client, hours, columns)
+            found = HourlyTable.of(self.client, name).published(self.client, hours, columns)
+            just_now = self.published.get(name)
+            return replace(found, in_memory=just_now.in_memory) if just_now else found
 
 
 def _hours(name: str, partitioned: bool, keys: Sequence[str]) -> list[datetime]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
@@ -11,10 +11,10 @@ import polars as pl
 from bionicpro_assets.defs.keys import table_name
 from bionicpro_assets.hours import HOUR
 from bionicpro_assets.load.columns import Column, public_columns
-from bionicpro_assets.load.publish import Publication
+from bionicpro_assets.load.publish import FOUND, Publication
 from bionicpro_assets.load.table import HourlyTable
 
-PREVIEW_ROWS = 5
+PREVIEW_ROWS = 2
 # How many names a count by name has.
 SAMPLE = 20
 # Names of what is said of single hours, and plotted.
@@ -69,6 +69,9 @@ def totals(publication: Publication) -> dict[str, Any]:
     added: dict[str, Any] = {}
     for entry in publication.entries.values():
         for name, value in entry.facts.items():
+            if name == FOUND:
+                # The checks say it.
+                continue
             if isinstance(value, int):
                 added[name] = added.get(name, 0) + value
             elif isinstance(value, dict):
@@ -109,11 +112,10 @@ def table_schema(columns: Sequence[Column]) -> dg.TableSchema:
     )
 
 
-def preview(rows: pl.DataFrame) -> dg.MarkdownMetadataValue:
+def preview(rows: pl.DataFrame) -> dg.TableMetadataValue:
     """The first rows as a table, without columns that say who somebody is."""
     shown = rows.select(name for name in rows.columns if name not in PERSONAL).head(PREVIEW_ROWS)
-    cells = [shown.columns, ["---"] * shown.width, *([_in_words(value) for value in row] for row in shown.iter_rows())]
-    return dg.MetadataValue.md("\n".join(f"| {' | '.join(row)} |" for row in cells))
+    return dg.MetadataValue.table([dg.TableRecord({k: _plain(v) for k, v in row.items()}) for row in shown.to_dicts()])
 
 
 def column_lineage(deps: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dict[str, dg.TableColumnLineage]:
@@ -130,7 +132,7 @@ def minutes_behind(hour: datetime, read_at: datetime) -> float:
     return round(max((read_at - hour - HOUR).total_seconds(), 0) / 60, 1)
 
 
-def _in_words(value: object) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+def _plain(value: object) -> str | int | float | bool | None:
+    if isinstance(value, datetime | date):
+        return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value.isoformat()
+    return value if isinstance(value, str | int | float | bool) else None

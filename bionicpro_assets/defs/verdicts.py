@@ -148,18 +148,12 @@ def _latest(
     )
 
 
-def carried_over(instance: dg.DagsterInstance, claim: Claim, checked: Mapping[datetime, int]) -> dict[datetime, Found]:
-    """What is still so of hours whose rows weren't looked at, because nothing has changed: their last evaluation.
-
-    Args:
-        instance: Dagster's record.
-        claim: The claim.
-        checked: The hours, and how many rows each has.
-    """
-    found = {hour: Found(count, 0, []) for hour, count in checked.items() if count}
-    if not checked or not _ever_failed(instance, claim):
-        return found
-    for hour in checked:
+def still_failing(instance: dg.DagsterInstance, claim: Claim, hours: Sequence[datetime]) -> dict[datetime, Found]:
+    """What the last evaluation found of those of the hours in which the claim didn't hold."""
+    if not hours or not _ever_failed(instance, claim):
+        return {}
+    found = {}
+    for hour in hours:
         record = next(iter(_latest(instance, claim, EVALUATED, PartitionKeyFilter(key=partition_key(hour)))), None)
         if record is not None and record.status == AssetCheckExecutionRecordStatus.FAILED:
             found[hour] = _found_in(record)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 
@@ -30,11 +30,13 @@ from bionicpro_assets.load.table import (
 from bionicpro_assets.load.write import JOURNAL_SCHEMA, arrow_stream, new_publication_number
 from bionicpro_assets.quality.claims import MART, REJECTED, TELEMETRY, Claim
 from bionicpro_assets.quality.evaluate import ROWS_FOR_ONE, Audited, BlockedError, Look, account
-from bionicpro_assets.quality.verdict import HourVerdict
+from bionicpro_assets.quality.verdict import Found, HourVerdict, Verdict
 
 ATTEMPTS = 5
 RETRY_SECONDS = 60.0
 HEAD_ROWS = 5
+# What claims found in an hour, among what is said of it in the journal; only of those that don't hold.
+FOUND = "found"
 # A refresh has so few hours: they are looked at together and handed over in memory, however large the fleet.
 HOURS_AT_ONCE = 4
 
@@ -71,6 +73,15 @@ class Publication:
     def rows_per_hour(self) -> dict[datetime, int]:
         """Rows of every hour, empty hours included."""
         return {hour: entry.row_count for hour, entry in self.entries.items()}
+
+    def verdict(self, claim: Claim) -> HourVerdict:
+        """What a claim on rows found: now, or when the rows were looked at that nothing has changed of since."""
+        found = {
+            hour: Found(*self.entries[hour].facts.get(FOUND, {}).get(claim.name, (self.entries[hour].row_count, 0, [])))
+            for hour in self.unread
+        }
+        unread = Verdict(claim, {hour: of_hour for hour, of_hour in found.items() if of_hour.checked})
+        return unread.joined(self.verdicts.get(claim.name))
 
     @property
     def rows(self) -> int:
@@ -310,9 +321,12 @@ class _Attempt:
         blocking = [verdict for verdict in verdicts if verdict.claim.blocking and not verdict.passed]
         if blocking:
             raise BlockedError(name, blocking)
-        known = self.done[name].verdicts
+        known, entries = self.done[name].verdicts, self.entries[name]
         for verdict in verdicts:
             known[verdict.claim.name] = verdict.joined(known.get(verdict.claim.name))
+            for hour in verdict.failing:
+                of_hour = {**entries[hour].facts.get(FOUND, {}), verdict.claim.name: astuple(verdict.found[hour])}
+                entries[hour] = replace(entries[hour], facts={**entries[hour].facts, FOUND: of_hour})
 
     def commit(self) -> None:
         """Make all hours of all tables visible, and see that readers get them."""

@@ -27,7 +27,8 @@ def is_unchanged(entry: Entry, hour: datetime, made_of: str, read_at: datetime) 
         bool(made_of)
         and entry.made_of == made_of
         and timedelta(0) <= since_compared < COMPARED_EVERY
-        and entry.source_read_at <= read_at
+        # A read that is loaded already is loaded again by somebody who wants to have it looked at.
+        and entry.source_read_at < read_at
         and (read_at < hour + HOUR or entry.compared_at >= hour + HOUR)
     )
 
