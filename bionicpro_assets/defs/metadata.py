@@ -45,7 +45,7 @@ def publication_metadata(table: HourlyTable, publication: Publication, seconds: 
     `seconds` is how long it took to make the rows, to write them and to publish them.
     """
     head = publication.head
-    shown = [name for name in table.public_columns if name in head.columns]
+    shown = [name for name in table.public_columns if name in head.columns and not head.is_empty()]
     return {
         "dagster/row_count": publication.rows_in_table,
         "dagster/table_name": table.name,
@@ -115,7 +115,9 @@ def table_schema(columns: Sequence[Column]) -> dg.TableSchema:
 def preview(rows: pl.DataFrame) -> dg.TableMetadataValue:
     """The first rows as a table, without columns that say who somebody is."""
     shown = rows.select(name for name in rows.columns if name not in PERSONAL).head(PREVIEW_ROWS)
-    return dg.MetadataValue.table([dg.TableRecord({k: _plain(v) for k, v in row.items()}) for row in shown.to_dicts()])
+    schema = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in shown.schema.items()])
+    records = [dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in shown.to_dicts()]
+    return dg.MetadataValue.table(records, schema)
 
 
 def column_lineage(deps: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> dict[str, dg.TableColumnLineage]:

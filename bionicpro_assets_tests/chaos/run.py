@@ -45,7 +45,8 @@ class Chaos:
     def __init__(self, sources: Sources, url: str, seed: int) -> None:
         self.sources, self.url, self.seed = sources, url, seed
         # Over the end of a month, in the past: all hours are closed, two partitions of every table are involved.
-        last_month = floor_hour(datetime.now(UTC)).replace(day=1, hour=0)
+        # In the first hours of a month, it is the end of the month before the last.
+        last_month = floor_hour(datetime.now(UTC) - SPAN_HOURS * HOUR).replace(day=1, hour=0)
         self.first = last_month - timedelta(hours=SPAN_HOURS // 2)
         self.hours = hour_range(self.first, self.first + (SPAN_HOURS - 1) * HOUR)
         # Of all these hours nothing is known before the first load: they stay with those who have the chips then.
