@@ -68,11 +68,13 @@ class ClickHouseIOManager(dg.ConfigurableIOManager):
             context.log.warning(
                 f"{name}: of {describe(publication.superseded)} a newer read was published meanwhile and stays visible."
             )
-        # An output context adds metadata to all its partitions, and a step's to one: what is the same for every hour is
-        # told once, with the last, which is the one that Dagster shows for the asset.
+        # As metadata of the output it would be recorded once more, with the output.
+        of_window = publication_metadata(table, publication, self._loads[obj])
         for hour in hours:
-            of_window = publication_metadata(table, publication, self._loads[obj]) if hour == hours[-1] else {}
-            told = {**hour_metadata(publication, hour), **of_window}
+            told = {**of_window, **hour_metadata(publication, hour)}
+            if hour != hours[-1]:
+                # The last hour is the one that Dagster shows for the asset.
+                told.pop("preview", None)
             context.step_context.add_asset_metadata(told, context.asset_key, partition_key(hour))
 
     def _publish(self, context: dg.OutputContext, load: HourlyLoad) -> None:

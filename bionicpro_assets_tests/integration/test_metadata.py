@@ -60,11 +60,8 @@ def test_the_standard_keys_are_there(loaded, key):
     read_at = datetime.fromtimestamp(metadata["source_read_at"], UTC)
     assert timedelta(0) <= datetime.now(UTC) - read_at < timedelta(minutes=5)
     assert 0 < len(metadata["preview"]) <= 5
-    # What is the same for every hour is most of an event: the last hour has it, which the UI shows for the asset.
-    assert set(materialisations(loaded, key)[partition_key(FIRST)]) <= {
-        "dagster/partition_row_count", "lag_minutes", "source_read_at", "source_state", "assumed_rows_of_hour",
-        "unmatched_percent_of_hour",
-    }  # fmt: skip
+    # The last hour has some rows, which the UI shows for the asset.
+    assert "preview" not in materialisations(loaded, key)[partition_key(FIRST)]
 
 
 @pytest.mark.parametrize("key", keys.PUBLISHED, ids=str)
