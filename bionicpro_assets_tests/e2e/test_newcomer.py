@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from bionicpro_assets.cli.console import COLUMNS_OF_A_FILE, console
 from bionicpro_assets.cli.main import app
 from bionicpro_assets.cli.query import ask as query
+from bionicpro_assets.cli.query import asked
 from bionicpro_assets.databases import clickhouse_of, telemetry_of
 from bionicpro_assets.hours import HOUR, floor_hour
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -235,14 +236,18 @@ def test_every_tool_that_is_called_is_there(command, monkeypatch):
 
 def test_every_statement_of_the_documents_is_taken(there):
     settings, moving = Settings.load(), {s.text for s in queries("README.md") if AIRFLOW in s.text or "DROP" in s.text}
-    with sources_running(settings), clickhouse_of(settings) as clickhouse:
-        for statement in STATEMENTS - moving - {"CREATE DATABASE airflow"}:
-            if statement.startswith("SELECT"):
-                query(clickhouse, statement, settings)
-            elif "CONCURRENTLY" in statement:
-                execute(telemetry_of(settings).url, statement, autocommit=True)
-            else:
-                clickhouse.command(statement)
+    taken = STATEMENTS - moving - {"CREATE DATABASE airflow"}
+    questions = {statement for statement in taken if statement.startswith("SELECT")}
+    with sources_running(settings):
+        with clickhouse_of(settings) as clickhouse:
+            for statement in taken - questions:
+                if "CONCURRENTLY" in statement:
+                    execute(telemetry_of(settings).url, statement, autocommit=True)
+                else:
+                    clickhouse.command(statement)
+        with asked(settings) as clickhouse:
+            for statement in questions:
+                query(clickhouse, statement)
 
 
 def test_moving_over_from_the_dag_and_back(there, tmp_path, monkeypatch):
