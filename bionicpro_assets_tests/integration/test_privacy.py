@@ -41,7 +41,8 @@ def test_a_whole_demo_profile_is_its_owners_alone():
         (folder / ".env").write_text(ENV_HEADER)
         (folder / ".env").chmod(0o644)
         for command in (
-            ["demo", "--prostheses", "6", "--hours", "2"],
+            # A whole day: in two hours of the night this user may not wear the prosthesis.
+            ["demo", "--prostheses", "6", "--hours", "24"],
             ["report", "--user", "user_0005"],
             ["report", "--fleet"],
             ["status"],
