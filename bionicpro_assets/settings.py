@@ -368,9 +368,11 @@ def _secrets_from_files(values: Mapping[str, str | None]) -> tuple[dict[str, Any
 
 
 def _misspelt(name: str, known: Mapping[str, str]) -> str | None:
+    if not name.startswith(("BIONICPRO_", "ETL_")):
+        return None
     # ETL_ is anybody's prefix: there, only what looks like one of ours is taken for a slip.
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6 if name.startswith("BIONICPRO_") else 0.85)
-    if name.startswith("BIONICPRO_") or (name.startswith("ETL_") and close):
+    if name.startswith("BIONICPRO_") or close:
         return f"{name}: there is no such setting" + (f"; did you mean {close[0]}?" if close else "")
     return None
 

@@ -133,12 +133,16 @@ def publish(
         DataError: The rows don't fit the table, or lie outside the hours covered or the retention; a blocking claim
             doesn't hold; or they insist on being seen, and a newer read hides them.
         PublicationError: ClickHouse stored, or answers, something else than was sent.
+        ReplacedError: Another run published other rows of the tables that these rows were made of.
         ClickHouseError: ClickHouse can't be reached or refuses.
     """
     import tenacity
 
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lambda e: isinstance(e, PlatformError) and e.retryable),
+        # Another attempt would be made of the same rows.
+        retry=tenacity.retry_if_exception(
+            lambda e: isinstance(e, PlatformError) and e.retryable and not isinstance(e, ReplacedError)
+        ),
         wait=tenacity.wait_exponential_jitter(multiplier=0.5, max=10),
         stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_after_delay(RETRY_SECONDS),
         reraise=True,
@@ -154,6 +158,18 @@ def publish(
                 altered.update(error.hours)
 
     return retrying(once)
+
+
+class ReplacedError(PublicationError):
+    """What rows were made of isn't what is visible any more: another run published it meanwhile."""
+
+    retryable = True
+
+    def __init__(self, name: str, source: str, hours: Sequence[datetime]) -> None:
+        super().__init__(
+            f"{name} was made of rows of {source} that another run replaced meanwhile, in {describe(hours)}; nothing "
+            f"was published. Load these hours of {name} again."
+        )
 
 
 class _Attempt:
@@ -370,6 +386,11 @@ class _Attempt:
     def _refuse_outdated(self) -> None:
         """Refuse rows that were made with publications of which others have taken the place since."""
         first, until = self.window
+        visible = current_entries(self.clickhouse, self.inputs, first, until) if self.inputs else {}
+        for source, entries in self.inputs.items():
+            now = {hour: visible[source][hour].number for hour in entries if hour in visible[source]}
+            if replaced := [hour for hour, entry in entries.items() if now.get(hour) != entry.number]:
+                raise ReplacedError(", ".join(self.load.tables), source, replaced)
         for name, consulted in self.consulted.items():
             # Where there was no hour beside the window, there may be one now, however far away.
             since = min(consulted, default=first) if min(consulted, default=first) < first else EPOCH

@@ -111,6 +111,7 @@ class Look:
         }
         file = _audit_file(name, parameters)
         query = sql(file).replace(":checksum", table.checksum).replace(":readers_hour", table.readers_hour)
+        query = query.replace(":accounting", sql("clickhouse/audits/accounting_of_telemetry.sql"))
         screens = {claim.screen for claim in claims if claim.table == name and file != COUNTED_ONLY} - {"", UNACCOUNTED}
         audited = {hour: Audited(counts=Counter(dict.fromkeys(screens, 0))) for hour in self.hours}
         for found in self._rows(name, query, parameters):

@@ -481,18 +481,24 @@ def test_parts_become_visible_together(clickhouse):
     assert (publication.rows, publication.rows_per_hour) == (3, {A: 2, B: 1})
 
 
-def test_two_tables_become_visible_together(clickhouse):
-    """Telemetry and the quarantine, as the quarantine and the mart do: in one row of one commit each."""
-    aside = hourly({A: [7], B: []})
-    rejected = aside.rows.with_columns(
+def set_aside(counts: dict[datetime, list[int]]) -> HourlyFrame:
+    """Telemetry as it is in the quarantine."""
+    frame = hourly(counts)
+    rows = frame.rows.with_columns(
         reason=pl.lit("why"),
         no_wearer=pl.lit(1, pl.UInt8),
         first_rejected_at=pl.lit(NOW).cast(pl.Datetime("us", "UTC")),
     )
+    return replace(frame, rows=rows)
+
+
+def test_two_tables_become_visible_together(clickhouse):
+    """Telemetry and the quarantine, as the quarantine and the mart do: in one row of one commit each."""
+    aside = set_aside({A: [7], B: []})
     both = HourlyLoad(
         [REJECTED, NAME],
         [A, B],
-        lambda _: (part for part in [{REJECTED: replace(aside, rows=rejected), NAME: hourly({A: [1], B: [2]})}]),
+        lambda _: (part for part in [{REJECTED: aside, NAME: hourly({A: [1], B: [2]})}]),
     )
     published = put_load(clickhouse, both)
     assert visible(clickhouse) == {A: [1], B: [2]}
@@ -511,16 +517,11 @@ def test_of_two_tables_neither_is_published_where_one_fails(clickhouse, failing)
             if table == f"storage.{failing.partition('.')[2]}":
                 self.real.command(f"ALTER TABLE {table} DELETE WHERE 1 SETTINGS mutations_sync = 2")
 
-    aside = hourly({A: [7]})
-    rejected = aside.rows.with_columns(
-        reason=pl.lit("why"),
-        no_wearer=pl.lit(1, pl.UInt8),
-        first_rejected_at=pl.lit(NOW).cast(pl.Datetime("us", "UTC")),
-    )
+    aside = set_aside({A: [7]})
     both = HourlyLoad(
         [REJECTED, NAME],
         [A],
-        lambda _: (part for part in [{REJECTED: replace(aside, rows=rejected), NAME: hourly({A: [1]})}]),
+        lambda _: (part for part in [{REJECTED: aside, NAME: hourly({A: [1]})}]),
     )
     damaging = Damages(clickhouse, "", after=False, error=AssertionError())
     with pytest.raises(PublicationError, match="gave back other rows than were sent"):

@@ -7,6 +7,11 @@ import pytest
 
 from bionicpro_assets.defs import checks, keys
 from bionicpro_assets.hours import HOUR, floor_hour, partition_key
+from bionicpro_assets.load.publish import ReplacedError, publish
+from bionicpro_assets.load.table import HourlyTable
+from bionicpro_assets.steps.crm import CRM_EXTRACT, crm_load
+from bionicpro_assets.steps.mart import mart_load
+from bionicpro_assets.steps.telemetry import TELEMETRY, telemetry_load
 from bionicpro_assets_tests.integration.platform import Platform
 
 FIRST = floor_hour(datetime.now(UTC)) - 30 * HOUR
@@ -48,6 +53,27 @@ def test_rows_that_were_kept_from_being_published_are_no_failure_of_those_that_a
     sources.in_crm("UPDATE crm.customers SET email = 'new' || email")
     loaded.load(FIRST, SECOND)
     assert is_right(loaded)
+
+
+@pytest.mark.parametrize("replaced", [CRM_EXTRACT, TELEMETRY])
+def test_a_mart_is_not_made_of_rows_that_another_run_replaced_meanwhile(loaded, replaced):
+    """It would stay: what is visible of the mart is of the newer read of telemetry, whoever wears the prosthesis."""
+    clickhouse, hours, sources = loaded.clickhouse, [FIRST, SECOND], loaded.sources
+    before = loaded.mart()
+    crm, telemetry = (HourlyTable.of(clickhouse, n).published(clickhouse, hours) for n in (CRM_EXTRACT, TELEMETRY))
+    options = {"run_id": "test", "batch_size": 10_000}
+    if replaced == CRM_EXTRACT:
+        sources.in_crm("UPDATE crm.customers SET email = 'new' || email")
+        publish(clickhouse, crm_load(sources.crm, clickhouse, hours, chunk_rows=100_000, as_of_now=True), **options)
+    else:
+        sources.in_telemetry("UPDATE telemetry.hourly_stats SET error_count = 7, updated_at = now()")
+        publish(clickhouse, telemetry_load(sources.telemetry, clickhouse, hours, chunk_rows=100_000), **options)
+    late = mart_load(
+        clickhouse, crm, telemetry, hours, report_timezone="UTC", chunk_rows=100_000, now=datetime.now(UTC)
+    )
+    with pytest.raises(ReplacedError, match=f"made of rows of {replaced} that another run replaced"):
+        publish(clickhouse, late, **options)
+    assert loaded.mart() == before
 
 
 def test_a_mart_that_is_loaded_alone_is_looked_at(loaded):

@@ -3,13 +3,7 @@
 -- claim's own query looks at the hours. A comparison with NULL is NULL, and so is what isn't there: no offence.
 SELECT
     toUnixTimestamp(hour_start) AS hour_seconds, :readers_hour AS readers_hour, count() AS row_count, :checksum AS checksum,
-    sum(cityHash64(tuple(chip_id,
-        ifNull(movements_count, 0), ifNull(successful_movements, 0), ifNull(error_count, 0), ifNull(warning_count, 0),
-        ifNull(min_response_time, 0), ifNull(max_response_time, 0), ifNull(min_battery_level, 0),
-        ifNull(max_battery_level, 0), toFloat32(ifNull(success_rate, 0)), toFloat32(ifNull(avg_response_time, 0)),
-        toFloat32(ifNull(avg_battery_level, 0)), toFloat32(ifNull(avg_actuator_temp, 0)),
-        toFloat32(ifNull(max_actuator_temp, 0)), toFloat32(ifNull(avg_connection_quality, 0)),
-        toFloat32(ifNull(avg_myo_amplitude, 0))))) AS accounting,
+    :accounting AS accounting,
     row_count - uniqExact(xxHash64(chip_id)) AS doubled_chips,
     countIf(
         toUnixTimestamp(hour_start) > {now:UInt32} + 300

@@ -2,13 +2,7 @@
 -- the claims on them may be about. Of the hours' telemetry the journal's counts are given.
 SELECT
     toUnixTimestamp(hour_start) AS hour_seconds, :readers_hour AS readers_hour, count() AS row_count, :checksum AS checksum,
-    sum(cityHash64(tuple(chip_id,
-        ifNull(movements_count, 0), ifNull(successful_movements, 0), ifNull(error_count, 0), ifNull(warning_count, 0),
-        ifNull(min_response_time, 0), ifNull(max_response_time, 0), ifNull(min_battery_level, 0),
-        ifNull(max_battery_level, 0), toFloat32(ifNull(success_rate, 0)), toFloat32(ifNull(avg_response_time, 0)),
-        toFloat32(ifNull(avg_battery_level, 0)), toFloat32(ifNull(avg_actuator_temp, 0)),
-        toFloat32(ifNull(max_actuator_temp, 0)), toFloat32(ifNull(avg_connection_quality, 0)),
-        toFloat32(ifNull(avg_myo_amplitude, 0))))) AS accounting,
+    :accounting AS accounting,
     countIf(no_wearer) AS unworn,
     transform(hour_seconds, {known_hours:Array(UInt32)}, {known_rows:Array(UInt64)}, toUInt64(0)) AS telemetry,
     if(unworn > {every_chip_known_share:Float64} * telemetry AND unworn >= {every_chip_known_least:UInt32}, unworn, 0) AS unknown_chips,

@@ -9,30 +9,30 @@ WITH loaded AS (
     WHERE table_name = 'staging.hourly_telemetry'
     GROUP BY hour_start
 ),
-newest AS (
-    SELECT if(max(n) > 0, maxIf(hour_seconds, n > 0), min(hour_seconds)) AS last, max(n) > 0 AS ever, count() AS hours,
-           {now:UInt32} AS this_moment
-    FROM loaded
-),
-missed AS (
-    SELECT arrayJoin(range(last + 3600, greatest(last + 7200, least(last + 90000, this_moment - 3599)), 3600)) AS hour_seconds
-    FROM newest
-),
-quiet AS (
-    SELECT m.hour_seconds AS hour_seconds
-    FROM (
-        SELECT hour_seconds,
-               toUInt32(hour_seconds - 86400 * arrayJoin([1, 2, 3, 4, 5, 6, 7]) + 3600 * arrayJoin([-1, 0, 1])) AS alike
-        FROM missed
-    ) AS m
-    INNER JOIN loaded AS l ON l.hour_seconds = m.alike
-    GROUP BY hour_seconds
-    HAVING countIf(l.n = 0) >= 2
-)
-SELECT toUInt32(last) AS hour_seconds, hours AS checked, toUInt64(late) AS failed,
-       if(late, [if(ever, format('the newest row is of the hour {} UTC', formatDateTime(toDateTime(last, 'UTC'), '%F %T', 'UTC')),
+-- A subquery that gives one value is evaluated once, wherever it is used.
+(
+    SELECT (if(max(n) > 0, maxIf(hour_seconds, n > 0), min(hour_seconds)), max(n) > 0, count()) FROM loaded
+) AS newest,
+toInt64(newest.1) AS last,
+{now:UInt32} AS this_moment,
+(
+    SELECT range(last + 3600, greatest(last + 7200, least(last + 90000, this_moment - 3599)), 3600)
+) AS missed,
+(
+    SELECT count() FROM (
+        SELECT m.hour_seconds AS hour_seconds
+        FROM (
+            SELECT arrayJoin(missed) AS hour_seconds,
+                   toUInt32(hour_seconds - 86400 * arrayJoin([1, 2, 3, 4, 5, 6, 7]) + 3600 * arrayJoin([-1, 0, 1])) AS alike
+        ) AS m
+        INNER JOIN loaded AS l ON l.hour_seconds = m.alike
+        GROUP BY hour_seconds
+        HAVING countIf(l.n = 0) >= 2
+    )
+) AS quiet
+SELECT toUInt32(last) AS hour_seconds, newest.3 AS checked, toUInt64(late) AS failed,
+       if(late, [if(newest.2, format('the newest row is of the hour {} UTC', formatDateTime(toDateTime(last, 'UTC'), '%F %T', 'UTC')),
                     'no row has ever come')], []) AS sample,
        this_moment > last + 3600 + 60 * {minutes:UInt32}
-       AND (this_moment > last + 90000 OR (SELECT count() FROM quiet) < (SELECT count() FROM missed)) AS late
-FROM newest
-WHERE hours > 0
+       AND (this_moment > last + 90000 OR quiet < length(missed)) AS late
+WHERE newest.3 > 0
