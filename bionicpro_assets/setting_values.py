@@ -32,13 +32,21 @@ def _postgres_url(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("must begin with postgresql://, like postgresql://user:password@host:5432/database")
+    encode = "special characters in the password must be percent-encoded"
     try:
         parts = parse_dsn(url)
     except ProgrammingError:
         # libpq's message may quote the password, so it isn't passed on.
-        raise ValueError(
-            "is not a PostgreSQL URL; special characters in the password must be percent-encoded"
-        ) from None
+        raise ValueError(f"is not a PostgreSQL URL; {encode}") from None
+    # With an @ or a / of the password left as it is, libpq takes a part of the password for a host, a port or a
+    # database, and its errors, and ours, would show it.
+    if url.count("@") > 1 or "@" in parts.get("dbname", ""):
+        raise ValueError(f"has an @ that belongs to no host; {encode}")
+    ports = parts.get("port", "").split(",")
+    if any(port and not (port.isdecimal() and 0 < int(port) < 65536) for port in ports):
+        raise ValueError(f"has a port that isn't a number from 1 to 65535; {encode}")
+    if len(ports) not in (1, len(parts.get("host", "").split(","))):
+        raise ValueError("must have one port, or as many as hosts")
     if not parts.get("dbname"):
         raise ValueError("names no database: it must end with /database")
     return secret

@@ -1,5 +1,6 @@
 """Reading PostgreSQL: a read-only snapshot of one database, as Arrow."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -7,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import polars as pl
 
@@ -23,6 +23,20 @@ REFUSALS = re.compile(
 # What a server says that has no connection to give: to anybody, to a role, to a database, or to ordinary users.
 TOO_MANY = re.compile(r"too many (connections|clients)|remaining connection slots are reserved")
 SECONDS_FOR_A_FREE_CONNECTION = 2.0
+# What a connection has unless its URL says otherwise: bounds for a server that takes it and stays silent, and for a
+# network that is gone.
+DEFAULTS = {
+    "application_name": "bionicpro_assets",
+    "connect_timeout": "30",
+    "keepalives_idle": "60",
+    "keepalives_interval": "10",
+    "keepalives_count": "6",
+}
+# In the first message to the server: it goes before what a role or a database has set, and holds for errors too.
+ALWAYS = {"client_encoding": "UTF8"}
+UNQUOTED = "-c quote_all_identifiers=off"
+# Bytes, or characters, that UTF-8 doesn't have: a database in SQL_ASCII takes any.
+NO_TEXT = ("22021", "22P05")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +56,29 @@ class PostgresSource:
     @property
     def place(self) -> str:
         """Name and address without the secret, for messages and logs."""
-        parts = urlsplit(self.url)
-        at = parts.hostname or "local socket"
-        port = f":{parts.port}" if parts.port else ""
-        return f"{self.name} ({at}{port}{parts.path})"
+        parts = self._parts()
+        hosts, ports = (parts.get(name, "").split(",") for name in ("host", "port"))
+        if len(ports) != len(hosts):
+            ports = ports[:1] * len(hosts)
+        at = ",".join(
+            f"{host}:{port}" if port else host
+            for host, port in zip(hosts, ports, strict=True)
+            if host and not host.startswith("/")
+        )
+        return f"{self.name} ({at or 'local socket'}/{parts.get('dbname', '')})"
+
+    @property
+    def conninfo(self) -> str:
+        """How libpq connects, with its secret; never shown. For `psycopg2` and ADBC alike."""
+        from psycopg2.extensions import make_dsn
+
+        return str(make_dsn(**{**DEFAULTS, **self._parts(), **ALWAYS}))
+
+    def _parts(self) -> dict[str, str]:
+        # libpq's own reading of the URL: no other knows several hosts, and what a password may hold.
+        from psycopg2.extensions import parse_dsn
+
+        return dict(parse_dsn(self.url))
 
     @contextmanager
     def snapshot(self, of: "Snapshot | None" = None) -> Iterator["Snapshot"]:
@@ -57,28 +90,37 @@ class PostgresSource:
         Raises:
             SourceError: The database can't be reached, refuses, or fails while it is read.
         """
+        # A further connection is a help that a read can do without: no waiting for that one.
+        patience = 0 if of else SECONDS_FOR_A_FREE_CONNECTION
+        with ExitStack() as opened:
+            cursor, read_at = self._begin(opened, of, self.conninfo, patience)
+            if not isinstance(read_at, datetime):
+                # The driver looks types up by names, before anything can be set, and doesn't know them in quotes. Only
+                # then: a pooler may not take options.
+                opened.close()
+                cursor, read_at = self._begin(opened, of, self._with_options(UNQUOTED), patience)
+            yield Snapshot(self, cursor, of.read_at if of else read_at)
+
+    def _begin(self, opened: ExitStack, of: "Snapshot | None", conninfo: str, patience: float) -> tuple[Any, Any]:
+        """The cursor of a new transaction, and the instant that it reads, as the driver gives it."""
         # Imported where it is used, here and below: it brings all of pyarrow, and the daemon loads this module too.
         from adbc_driver_postgresql import dbapi
 
-        # A further connection is a help that a read can do without: no waiting for that one.
-        connection = self._connect(patience=0 if of else SECONDS_FOR_A_FREE_CONNECTION)
-        with closing(connection), closing(connection.cursor()) as cursor:
-            try:
-                for statement in sql("postgres/read_transaction.sql").split(";"):
-                    cursor.execute(statement)
-                if of is None:
-                    # The first query takes the snapshot; the clock is read by that query.
-                    cursor.execute("SELECT clock_timestamp()")
-                    read_at = cursor.fetchone()[0]
-                else:
-                    # A name that the server made, of digits and dashes; the statement takes no parameters.
-                    cursor.execute(f"SET TRANSACTION SNAPSHOT '{of.exported}'")
-                    read_at = of.read_at
-            except dbapi.Error as error:
-                raise self.explained(error) from error
-            yield Snapshot(self, cursor, read_at)
+        connection = opened.enter_context(closing(self._connect(conninfo, patience)))
+        cursor = opened.enter_context(closing(connection.cursor()))
+        try:
+            cursor.execute(sql("postgres/read_transaction.sql"))
+            if of:
+                # A name that the server made, of digits and dashes; the statement takes no parameters.
+                cursor.execute(f"SET TRANSACTION SNAPSHOT '{of.exported}'")
+            cursor.execute(sql("postgres/session.sql"))
+            read_at = cursor.fetchone()[0]
+            cursor.execute(sql("postgres/limits.sql"))
+        except dbapi.Error as error:
+            raise self.explained(error) from error
+        return cursor, read_at
 
-    def _connect(self, patience: float) -> Any:
+    def _connect(self, conninfo: str, patience: float) -> Any:
         """A connection. One that is refused because too many are open is asked for again, for `patience` seconds.
 
         The driver looks types up in a session of its own before it opens the one it gives out, and the server takes a
@@ -94,9 +136,15 @@ class PostgresSource:
             reraise=True,
         )
         try:
-            return attempts(dbapi.connect, self._url_with_application_name())
+            return attempts(dbapi.connect, conninfo)
         except dbapi.Error as error:
             raise self.explained(error) from error
+
+    def _with_options(self, options: str) -> str:
+        from psycopg2.extensions import make_dsn
+
+        given = self._parts().get("options") or os.environ.get("PGOPTIONS", "")
+        return str(make_dsn(self.conninfo, options=f"{given} {options}".strip()))
 
     def explained(self, error: Exception) -> SourceError:
         """The driver's error as one sentence that names the database and what to do."""
@@ -108,6 +156,9 @@ class PostgresSource:
             return SourceError(f"{self.place}: {text}. {what_to_do}", retryable=True)
         if sqlstate.startswith(("42P01", "3F000", "42883")):
             return SourceError(f"{self.place}: {text}. Has this database the schema of the data contract? {self._hint}")
+        if sqlstate in NO_TEXT:
+            what_to_do = "Correct the text where it comes from, or move the data into a database in UTF8."
+            return SourceError(f"{self.place} has text that can't be read as UTF-8: {text}. {what_to_do}")
         if sqlstate == "42501":
             return NotGrantedError(f"{self.place}: {text}. Grant it to the user of {self.setting}.")
         if sqlstate.startswith(RETRYABLE_SQLSTATES):
@@ -121,16 +172,6 @@ class PostgresSource:
     @property
     def _hint(self) -> str:
         return f"Check {self.setting}."
-
-    def _url_with_application_name(self) -> str:
-        parts = urlsplit(self.url)
-        if "application_name=" in parts.query:
-            return self.url
-        query = "&".join(filter(None, [parts.query, urlencode({"application_name": "bionicpro_assets"})]))
-        # urlunsplit drops the empty authority of postgresql:///db?host=/socket, which libpq needs.
-        if not parts.netloc:
-            return f"{parts.scheme}://{parts.path}?{query}"
-        return urlunsplit(parts._replace(query=query))
 
 
 @dataclass(frozen=True)
@@ -146,7 +187,11 @@ class Snapshot:
     read_at: datetime
 
     def read(self, query: str, parameters: Sequence[object] | None = None) -> pl.DataFrame:
-        """The rows of a query. Column types are those of the query's casts."""
+        """The rows of a query. Column types are those of the query's casts.
+
+        Raises:
+            SourceError: The database fails, or has text that isn't UTF-8.
+        """
         from adbc_driver_postgresql import dbapi
 
         try:

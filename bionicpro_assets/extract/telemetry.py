@@ -1,7 +1,7 @@
 """Extract of the telemetry database: rolled-up hours, and the roll-up itself."""
 
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +19,7 @@ from bionicpro_assets.hours import contiguous
 from bionicpro_assets.sqlfiles import sql, with_instants
 
 if TYPE_CHECKING:
+    from psycopg2.extensions import connection as PgConnection
     from psycopg2.extensions import cursor as PgCursor
 
 
@@ -107,22 +108,27 @@ def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> RollUp:
     import psycopg2
 
     try:
-        with closing(
-            psycopg2.connect(source.url, application_name="bionicpro_assets", connect_timeout=30)
-        ) as connection:
-            connection.autocommit = True
-            written = {}
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT clock_timestamp()")
-                (began_at,) = cursor.fetchone() or (None,)
-                cursor.execute("SET lock_timeout = '60s'; SET statement_timeout = '10min'")
+        with closing(psycopg2.connect(source.conninfo)) as connection:
+            with _transaction(connection) as (cursor, began_at):
                 outside, problem = _keep_partitions(source, cursor)
-                for hour in hours:
+            written = {}
+            for hour in hours:
+                with _transaction(connection) as (cursor, _):
                     cursor.execute(with_instants(sql("telemetry/queries/aggregate_hour.sql"), hour=hour))
                     (written[hour],) = cursor.fetchone() or (0,)
             return RollUp(began_at.astimezone(UTC), written, outside, problem)
     except psycopg2.Error as error:
         raise source.explained(error) from error
+
+
+@contextmanager
+def _transaction(connection: "PgConnection") -> Iterator[tuple["PgCursor", datetime]]:
+    """A transaction with the session's settings and limits, and when it began by the database's clock."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(sql("postgres/session.sql"))
+        (began_at, *_) = cursor.fetchone() or (datetime.now(UTC),)
+        cursor.execute(sql("postgres/limits.sql"))
+        yield cursor, began_at
 
 
 def _keep_partitions(source: PostgresSource, cursor: "PgCursor") -> tuple[int, str]:

@@ -84,12 +84,11 @@ def transaction(source: PostgresSource) -> Iterator[PgCursor]:
     """
     try:
         with (
-            closing(
-                psycopg2.connect(source.url, application_name="bionicpro_assets", connect_timeout=30)
-            ) as connection,
+            closing(psycopg2.connect(source.conninfo)) as connection,
             connection,
             connection.cursor() as cursor,
         ):
+            cursor.execute(sql("postgres/session.sql"))
             yield cursor
     except psycopg2.Error as error:
         raise source.explained(error) from error

@@ -24,11 +24,11 @@ def impatient(monkeypatch):
 
     def shorter(path: str) -> str:
         text = sql(path)
-        if path == "postgres/read_transaction.sql":
-            assert "lock_timeout = '30s'" in text
-            assert "statement_timeout = '10min'" in text
+        if path == "postgres/limits.sql":
+            assert "'lock_timeout', '30s'" in text
+            assert "'statement_timeout', '10min'" in text
             text = text.replace("'30s'", "'300ms'").replace(
-                "statement_timeout = '10min'", "statement_timeout = '600ms'"
+                "'statement_timeout', '10min'", "'statement_timeout', '600ms'"
             )
         return text
 

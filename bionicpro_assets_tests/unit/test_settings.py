@@ -1,9 +1,13 @@
+import re
 from typing import Annotated
 
 import pytest
-from pydantic import AfterValidator, Field, SecretStr
+from psycopg2.extensions import parse_dsn
+from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError
 
 from bionicpro_assets.errors import SettingsError
+from bionicpro_assets.extract.postgres import PostgresSource
+from bionicpro_assets.setting_values import PostgresUrl
 from bionicpro_assets.settings import Settings, secret_file_names, setting_names
 
 GOOD = {
@@ -227,3 +231,44 @@ def test_a_misspelt_file_is_reported(monkeypatch):
 
 def test_every_setting_has_a_description():
     assert all(setting_names().values())
+
+
+SECRETS = ["qX@Zq", "p@a@s", "qX/Zq", "12/Zq", "qX:s/s", "p/a@s", "7/a@s/x", "a/b:c@d", "p%Zq", "p%zzQ"]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_password_that_is_not_encoded_is_refused_without_a_part_of_it(secret):
+    """libpq would take a part of it for a host, a port or a database, and errors would show that."""
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(PostgresUrl).validate_python(f"postgresql://etl:{secret}@db.example:5432/crm")
+    (problem,) = caught.value.errors(include_input=False)
+    assert "must be percent-encoded" in problem["msg"]
+    parts = [part for part in re.split(r"[@/:%]", secret) if len(part) > 1]
+    assert not [part for part in parts if part in problem["msg"]]
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://etl:a%40b%2Fc%23@db.example:5432/crm", "db.example:5432/crm"),
+        # What libpq takes as it is.
+        ("postgresql://etl:a#b?c@db.example/crm", "db.example/crm"),
+        ("postgresql://etl:s3cret@one:5432,two:5433/crm?target_session_attrs=read-write", "one:5432,two:5433/crm"),
+        ("postgresql://etl:s3cret@one,two:5433/crm", "one,two:5433/crm"),
+        ("postgresql://etl@[::1]:5432/crm", "::1:5432/crm"),
+        ("postgresql:///crm?host=/run/socket", "local socket/crm"),
+        ("postgresql://etl@/crm?host=db.example&port=7", "db.example:7/crm"),
+    ],
+)
+def test_an_address_is_what_libpq_takes_it_for(url, place):
+    TypeAdapter(PostgresUrl).validate_python(url)
+    source = PostgresSource("crm_db", url, "X")
+    assert source.place == f"crm_db ({place})"
+    # And it means the same when it is handed to libpq.
+    assert parse_dsn(url).items() <= parse_dsn(source.conninfo).items()
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "a", "-1", "1,db2:2:3"])
+def test_a_port_that_is_none_is_refused(port):
+    with pytest.raises(ValidationError, match="port"):
+        TypeAdapter(PostgresUrl).validate_python(f"postgresql://etl@db.example:{port}/crm")
