@@ -26,6 +26,8 @@ REPEATABLE = ("CREATE OR REPLACE ", "CREATE DATABASE IF NOT EXISTS ", "CREATE SC
 
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 _BREAKING = re.compile(r"^\s*-- breaking\s*$", re.MULTILINE)
+_OWN_COMMENT = re.compile(r"COMMENT '((?:[^']|'')*)'$")
+_VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW ")
 _TARGET = re.compile(r"CREATE (?:OR REPLACE )?(?:TABLE|VIEW|FUNCTION) (?:IF NOT EXISTS )?(\w+\.\w+)")
 
 
@@ -40,6 +42,7 @@ class Change:
         repeatable: Whether it may be applied over itself in other words.
         breaking: Whether versions that don't know the file must stop.
         target: The table, view or function that it makes first, as `schema.name`; None if it makes none.
+        comment: What it says of itself in the database, where ClickHouse keeps that; empty if nothing.
     """
 
     file: str
@@ -48,12 +51,13 @@ class Change:
     repeatable: bool
     breaking: bool
     target: str | None
+    comment: str
 
     @classmethod
     def of(cls, file: str, text: str) -> "Change":
         """The file of that name and text."""
         statements = " ".join(_COMMENT.sub("", text).split())
-        target = _TARGET.search(statements)
+        target, comment = _TARGET.search(statements), _OWN_COMMENT.search(statements)
         return cls(
             file,
             text,
@@ -61,7 +65,13 @@ class Change:
             statements.startswith(REPEATABLE),
             bool(_BREAKING.search(text)),
             target[1] if target else None,
+            comment[1].replace("''", "'") if comment else "",
         )
+
+    @property
+    def makes_view(self) -> bool:
+        """Whether the target is a view."""
+        return bool(_VIEW.match(_COMMENT.sub("", self.text).strip()))
 
 
 @dataclass(frozen=True, slots=True)

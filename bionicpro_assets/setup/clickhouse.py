@@ -1,5 +1,7 @@
 """ClickHouse's databases, tables and views, and the record of what was applied."""
 
+from collections.abc import Mapping
+
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
 from bionicpro_assets.load.cluster import check_cluster
@@ -9,6 +11,8 @@ from bionicpro_assets.sqlfiles import sql
 
 FOLDER = "clickhouse/schema"
 RECORD = "storage.schema_changes"
+EXISTING = "clickhouse/queries/own_tables.sql"
+KINDS = {"View": "view", "MaterializedView": "materialized view", "Dictionary": "dictionary"}
 
 
 def apply_clickhouse_schema(clickhouse: ClickHouse) -> list[str]:
@@ -18,21 +22,18 @@ def apply_clickhouse_schema(clickhouse: ClickHouse) -> list[str]:
     were new, or had changed.
 
     Raises:
-        ClickHouseError: A table that isn't ours stands under the name of one of the views; it is left alone.
+        ClickHouseError: Something that isn't ours stands under one of the names; all of it is left alone.
         PlatformError: By the rules of `setup.changes`.
     """
-    _, taken = clickhouse.rows(sql("clickhouse/queries/existing_tables.sql"))
-    if taken:
-        name, engine = taken[0]
-        raise ClickHouseError(
-            f"{clickhouse.place}: {name} is already there, as a table ({engine}), and is left alone. "
-            f"To go on, rename it, like: RENAME TABLE {name} TO {name}_before"
-        )
+    changes = changes_of(FOLDER)
+    there = {name: (engine, comment) for name, engine, comment in clickhouse.rows(sql(EXISTING))[1]}
+    applied = _applied(clickhouse) if RECORD in there else {}
+    foreign = [c.target for c in changes if c.target in there and not _is_ours(c, there, applied)]
+    _leave_alone(clickhouse, {name: there[name] for name in foreign if name})
     if clickhouse.cluster:
         check_cluster(clickhouse)
-    existing = {name for (name,) in clickhouse.rows(sql("clickhouse/queries/own_tables.sql"))[1]}
-    applied = _applied(clickhouse) if RECORD in existing else {}
-    todo = outstanding(changes_of(FOLDER), applied, exists=existing.__contains__, place=clickhouse.place)
+    existing = set(there)
+    todo = outstanding(changes, applied, exists=existing.__contains__, place=clickhouse.place)
     unrecorded: list[Change] = []
     for change in todo:
         for statement in for_cluster(change.text, clickhouse.cluster):
@@ -45,6 +46,25 @@ def apply_clickhouse_schema(clickhouse: ClickHouse) -> list[str]:
     for statement in everywhere(clickhouse.cluster) if clickhouse.cluster else ():
         clickhouse.command(statement)
     return [change.file for change in news(todo, applied)]
+
+
+def _is_ours(change: Change, there: Mapping[str, tuple[str, str]], applied: Mapping[str, Applied]) -> bool:
+    """Whether what stands under the name of a file's table or view was made by that file."""
+    engine, comment = there[change.target or ""]
+    # A crash may have come between it and its record; then it has at least our comment.
+    return change.makes_view == (engine == "View") and (change.file in applied or comment == change.comment != "")
+
+
+def _leave_alone(clickhouse: ClickHouse, taken: Mapping[str, tuple[str, str]]) -> None:
+    if not taken:
+        return
+    what = ", ".join(f"{name} ({KINDS.get(engine, f'table, {engine}')})" for name, (engine, _) in sorted(taken.items()))
+    name = min(taken)
+    raise ClickHouseError(
+        f"{clickhouse.place}: under names that this platform needs there is something that it didn't make: {what}. All "
+        f"of it is left alone, and nothing was changed. Rename it, like: RENAME TABLE {name} TO {name}_before. What "
+        "reads it by its old name, as a materialized view or a dictionary may, must be made anew on the new one first."
+    )
 
 
 def require_clickhouse_schema(clickhouse: ClickHouse) -> None:

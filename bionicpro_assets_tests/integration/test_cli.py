@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -92,16 +93,69 @@ def test_init_of_empty_databases_can_be_repeated(sources, tmp_path, monkeypatch)
     assert sources.in_crm("SELECT count(*) FROM crm.v_customer_prosthesis") == [(0,)]
 
 
-def test_init_leaves_a_table_under_the_marts_name_alone(configured, tmp_path):
+DEPLOYED = [
+    "CREATE DATABASE reports",
+    "CREATE TABLE reports.user_prosthesis_stats (user_id String, n UInt32) ENGINE = MergeTree ORDER BY user_id",
+    "INSERT INTO reports.user_prosthesis_stats VALUES ('a', 1)",
+    "CREATE TABLE reports.user_daily_stats (user_id String, n UInt32) ENGINE = SummingMergeTree ORDER BY user_id",
+    "CREATE VIEW reports.v_user_report AS SELECT user_id, n AS daily_movements FROM reports.user_prosthesis_stats",
+    "CREATE MATERIALIZED VIEW reports.v_last_days TO reports.user_daily_stats AS SELECT * FROM reports.user_prosthesis_stats",
+]
+
+
+def test_init_leaves_alone_what_it_did_not_make(configured, tmp_path):
+    """All that is in the way is named, of each kind, and nothing is touched: neither replaced nor half made."""
+    everything = "SELECT database, name, create_table_query FROM system.tables WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') ORDER BY ALL"
+
+    def stands() -> list[Any]:
+        with ClickHouse(f"chdb://{tmp_path}/clickhouse") as clickhouse:
+            return list(clickhouse.rows(everything)[1])
+
     with ClickHouse(f"chdb://{tmp_path}/clickhouse") as clickhouse:
-        clickhouse.command("CREATE DATABASE reports")
-        clickhouse.command(
-            "CREATE TABLE reports.user_prosthesis_stats (user_id String) ENGINE = MergeTree ORDER BY user_id"
-        )
+        for statement in DEPLOYED:
+            clickhouse.command(statement)
+    before = stands()
     result = bionicpro("init", "clickhouse")
     assert result.exit_code == 2
-    assert "reports.user_prosthesis_stats is already there, as a table (MergeTree)" in result.output
-    assert "RENAME TABLE reports.user_prosthesis_stats" in result.output
+    said = " ".join(result.output.split())
+    for name, kind in [
+        ("user_prosthesis_stats", "table, MergeTree"), ("user_daily_stats", "table, SummingMergeTree"),
+        ("v_user_report", "view"), ("v_last_days", "materialized view"),
+    ]:  # fmt: skip
+        assert f"reports.{name} ({kind})" in said
+    assert "RENAME TABLE reports.user_daily_stats" in said
+    assert stands() == before
+    with ClickHouse(f"chdb://{tmp_path}/clickhouse") as clickhouse:
+        assert clickhouse.rows("SELECT * FROM reports.v_user_report")[1] == [("a", 1)]
+        for name in ("v_last_days", "v_user_report"):
+            clickhouse.command(f"DROP VIEW reports.{name}")
+        for name in ("user_prosthesis_stats", "user_daily_stats"):
+            clickhouse.command(f"RENAME TABLE reports.{name} TO reports.{name}_before")
+    assert bionicpro("init", "clickhouse").exit_code == 0
+
+
+def test_the_public_mart_says_of_its_columns_what_the_storage_says(clickhouse):
+    """Who reads reports can't see the storage."""
+    described = (
+        "SELECT name, type, comment FROM system.columns WHERE (database, table) = ('{}', 'user_prosthesis_stats')"
+    )
+    public, stored = (clickhouse.rows(described.format(database))[1] for database in ("reports", "storage"))
+    assert set(map(tuple, public)) <= set(map(tuple, stored))
+    assert len(public) == 29
+    assert all(comment for *_, comment in public)
+
+
+def test_init_goes_on_after_a_crash_between_a_view_and_its_record(configured, tmp_path):
+    assert bionicpro("init", "clickhouse").exit_code == 0
+    with ClickHouse(f"chdb://{tmp_path}/clickhouse") as clickhouse:
+        clickhouse.command("DELETE FROM storage.schema_changes WHERE file >= '130'")
+    assert bionicpro("init", "clickhouse").exit_code == 0
+    with ClickHouse(f"chdb://{tmp_path}/clickhouse") as clickhouse:
+        clickhouse.command("DELETE FROM storage.schema_changes WHERE file >= '130'")
+        clickhouse.command("CREATE OR REPLACE VIEW reports.v_user_report AS SELECT 1 AS mine")
+    result = bionicpro("init", "clickhouse")
+    assert result.exit_code == 2
+    assert "reports.v_user_report (view)" in " ".join(result.output.split())
 
 
 def test_init_of_something_unknown(configured):

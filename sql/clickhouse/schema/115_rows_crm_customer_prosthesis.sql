@@ -3,3 +3,4 @@
 -- journal's snapshot is always the older one: a publication that the journal names has all its rows.
 CREATE OR REPLACE VIEW storage.crm_customer_prosthesis_rows AS
 SELECT * FROM storage.crm_customer_prosthesis
+COMMENT 'All publications of staging.crm_customer_prosthesis, one name further away'

@@ -3,3 +3,4 @@
 -- journal's snapshot is always the older one: a publication that the journal names has all its rows.
 CREATE OR REPLACE VIEW storage.user_prosthesis_stats_rows AS
 SELECT * FROM storage.user_prosthesis_stats
+COMMENT 'All publications of reports.user_prosthesis_stats, one name further away'

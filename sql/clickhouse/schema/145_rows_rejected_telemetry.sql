@@ -3,3 +3,4 @@
 -- journal's snapshot is always the older one: a publication that the journal names has all its rows.
 CREATE OR REPLACE VIEW storage.rejected_telemetry_rows AS
 SELECT * FROM storage.rejected_telemetry
+COMMENT 'All publications of quarantine.rejected_telemetry, one name further away'

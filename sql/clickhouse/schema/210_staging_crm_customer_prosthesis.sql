@@ -9,3 +9,4 @@ WHERE (hour_start, publication) IN (
     ORDER BY hour_start DESC, source_read_at DESC, started_at DESC, publication DESC
     LIMIT 1 BY hour_start
 )
+COMMENT 'Who wore which prosthesis in every hour: one row per customer, prosthesis and hour'

@@ -9,3 +9,4 @@ WHERE (hour_start, publication) IN (
     ORDER BY hour_start DESC, source_read_at DESC, started_at DESC, publication DESC
     LIMIT 1 BY hour_start
 )
+COMMENT 'Telemetry that is not in the reports, and why: one row per chip and hour'
