@@ -97,9 +97,8 @@ def test_a_table_that_was_made_is_not_made_otherwise(engine):
 
 def test_a_view_is_made_anew_when_its_words_change(engine):
     text = (engine.folder / engine.of_view).read_text()
-    engine.put(
-        engine.of_view, text + "\n--\nLIMIT 0" if engine.name == "clickhouse" else text.replace(";", " LIMIT 0;", 1)
-    )
+    end = "\nCOMMENT '" if engine.name == "clickhouse" else ";"
+    engine.put(engine.of_view, text.replace(end, f"\nLIMIT 0{end}", 1))
     assert engine.apply() == [engine.of_view]
     assert engine.apply() == []
     applied = engine.rows(f"SELECT count(*) FROM {engine.record} WHERE file = '{engine.of_view}'")

@@ -2,5 +2,5 @@
 -- tables are resolved later than the names beside it. The public view reads the journal and this view, so the
 -- journal's snapshot is always the older one: a publication that the journal names has all its rows.
 CREATE OR REPLACE VIEW storage.user_prosthesis_stats_rows AS
-SELECT * FROM storage.user_prosthesis_stats
+SELECT * FROM storage.user_prosthesis_stats AS every_publication
 COMMENT 'All publications of reports.user_prosthesis_stats, one name further away'

@@ -2,5 +2,5 @@
 -- tables are resolved later than the names beside it. The public view reads the journal and this view, so the
 -- journal's snapshot is always the older one: a publication that the journal names has all its rows.
 CREATE OR REPLACE VIEW storage.rejected_telemetry_rows AS
-SELECT * FROM storage.rejected_telemetry
+SELECT * FROM storage.rejected_telemetry AS every_publication
 COMMENT 'All publications of quarantine.rejected_telemetry, one name further away'
