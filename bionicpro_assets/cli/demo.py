@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.cli.console import console
 from bionicpro_assets.cli.materialize import load_hours
-from bionicpro_assets.cli.query import ask, asked
+from bionicpro_assets.cli.query import asked, show_answer
 from bionicpro_assets.databases import clickhouse_of, crm_of
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import floor_hour, hour_range
@@ -83,6 +83,5 @@ def show_mart(settings: Settings) -> None:
             ),
             ("Set aside: the CRM doesn't know this chip. The check every_chip_known warns of it", "demo_set_aside"),
         ):
-            names, rows = ask(clickhouse, sql(f"clickhouse/queries/{name}.sql"))
-            if rows:
-                table(title, names, rows)
+            if show_answer(clickhouse, sql(f"clickhouse/queries/{name}.sql"), title):
+                console.print()

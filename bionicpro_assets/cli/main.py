@@ -20,6 +20,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+# As the shell has it of a program that a signal ended: 128 and SIGPIPE, 128 and SIGINT.
+BROKEN_PIPE, STOPPED = 141, 130
 EVERYDAY, LOOKING, SETTING_UP = "Every day", "Looking closer", "Setting up"
 
 
@@ -203,18 +205,27 @@ def compare(
 @app.command(
     rich_help_panel=LOOKING,
     epilog=_examples(
-        'bionicpro query "SELECT report_date, count() FROM reports.user_prosthesis_stats GROUP BY 1 ORDER BY 1"'
+        'bionicpro query "SELECT report_date, count() FROM reports.user_prosthesis_stats GROUP BY 1 ORDER BY 1"',
+        "bionicpro query --file report.sql --format parquet > rows.parquet",
     ),
 )
 def query(
-    statement: Annotated[str, typer.Argument(help="A SELECT on ClickHouse.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a row, for scripts.")] = False,
+    statement: Annotated[str | None, typer.Argument(help="A SELECT on ClickHouse; - for standard input.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File with the SELECT.")] = None,
+    form: Annotated[
+        Literal["table", "tsv", "csv", "jsonl", "markdown", "parquet"] | None,
+        typer.Option("--format", help="How to print the rows. Default: a table for a terminal, else tsv."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a row, for scripts: --format jsonl.")] = False,
 ) -> None:
-    """Ask the mart, read-only."""
+    """Ask the mart, read-only.
+
+    On a terminal that is too narrow for the table, every row is a block.
+    """
     from bionicpro_assets.cli.query import run_query
 
     with _said():
-        run_query(statement, as_json=json)
+        run_query(statement, file, "jsonl" if json else form)
 
 
 @app.command(
@@ -305,11 +316,20 @@ class _said:  # noqa: N801 - reads as a word at its use
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError as broken:
+                error = broken
+        if isinstance(error, BrokenPipeError):
+            # Whoever reads has enough, as in `… | head`. Nothing more can be said to them, at the end neither.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(BROKEN_PIPE)
         if isinstance(error, PlatformError):
             raise Failed(error) from None
         if isinstance(error, KeyboardInterrupt):
             typer.secho("Stopped.", err=True)
-            sys.exit(130)
+            sys.exit(STOPPED)
 
 
 if __name__ == "__main__":

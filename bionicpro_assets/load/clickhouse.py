@@ -157,6 +157,14 @@ class ClickHouse:
         with self._explained() as client:
             return pl.DataFrame(pl.from_arrow(client.query_arrow(query, parameters=dict(parameters or {}))))
 
+    def text(self, query: str, form: str, parameters: Mapping[str, Any] | None = None) -> bytes:
+        """The rows of a query in one of ClickHouse's output formats: all of them, or an error."""
+        with self._explained() as client:
+            # A server that answers row by row writes an error that comes later among the rows.
+            wait = {"wait_end_of_query": 1}
+            found: bytes = client.raw_query(query, parameters=dict(parameters or {}), settings=wait, fmt=form)
+            return found
+
     def insert_arrow_stream(self, table: str, columns: Sequence[str], blocks: Generator[bytes, None, None]) -> None:
         """One INSERT of an Arrow stream with these columns, which are matched by name; a missing one is an error."""
         settings = {

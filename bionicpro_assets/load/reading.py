@@ -43,7 +43,7 @@ def reading_statement(clickhouse: ClickHouse, statement: str) -> str:
     if not has_no_output:
         raise ClickHouseError(
             "The rows are printed here and nowhere else: leave INTO OUTFILE and FORMAT out. For a file, redirect the "
-            "output of bionicpro query … --json."
+            "output of bionicpro query … --format csv."
         )
     if _SETTINGS.search(_TOKEN.sub(lambda token: token[0] if token["word"] or token[0] == "=" else ".", canonical)):
         raise ClickHouseError("No setting can be changed here: leave SETTINGS out.")
