@@ -21,10 +21,10 @@ from bionicpro_assets.launcher import LOCK_TAG
 from bionicpro_assets.locks import held
 from bionicpro_assets.runs import range_tags
 from bionicpro_assets.settings import Settings
+from bionicpro_assets.sqlfiles import PROJECT
 from bionicpro_assets.sqlite_storage import configuration
 
 EVALUATED = dg.DagsterEventType.ASSET_CHECK_EVALUATION.value
-PROJECT = Path(__file__).resolve().parents[1]
 
 
 def dagster_home(settings: Settings) -> Path:

@@ -6,7 +6,10 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-SQL_ROOT = Path(__file__).resolve().parents[1] / "sql"
+_PACKAGE = Path(__file__).resolve().parent
+# Where sql/ and dagster.yaml are: beside the package in the repository and in the image, in it from a wheel.
+PROJECT = _PACKAGE if (_PACKAGE / "sql").is_dir() else _PACKAGE.parent
+SQL_ROOT = PROJECT / "sql"
 
 
 @cache
