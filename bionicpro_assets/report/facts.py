@@ -1,9 +1,11 @@
 """What a report says, read from ClickHouse: of one patient, or of the fleet."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bionicpro_assets.days import DAY, day_begins, local_day
 from bionicpro_assets.errors import PlatformError
@@ -18,7 +20,7 @@ from bionicpro_assets.report.period import Period
 from bionicpro_assets.report.quality import Quality, read_quality
 from bionicpro_assets.sqlfiles import sql
 
-EVERYBODY = ""
+EVERYBODY, ALL_UNITS = "", 0
 NOTHING = Measures()
 MOST_UNITS, UNITS_OF_A_FLEET = 100, 10
 
@@ -65,9 +67,13 @@ class Facts:
         name: The patient's name, as the mart has it last; empty for the fleet.
         days: Every day of the period with telemetry.
         by_hour: Of every hour of the day from 0 to 23, the measures of the period.
+        typical: Of the same, the mean number of movements in an hour that was loaded as a whole, on days with
+            telemetry; None if there is no such hour.
         units: A patient's prostheses; of a fleet those with the most errors.
         quality: What is missing or uncertain.
         read_at: When it was read.
+        panels: The same of every prosthesis by itself, if a patient has several: to add up the hours or the batteries
+            of two means nothing.
     """
 
     period: Period
@@ -75,9 +81,11 @@ class Facts:
     name: str
     days: Mapping[date, DayFacts]
     by_hour: Sequence[Measures]
+    typical: Sequence[float | None]
     units: Sequence[Unit]
     quality: Quality
     read_at: datetime
+    panels: Sequence["Facts"] = ()
 
     @property
     def total(self) -> Measures:
@@ -87,6 +95,19 @@ class Facts:
     def is_open(self, day: date) -> bool:
         """Whether the day hadn't ended when this was read."""
         return day_begins(day + DAY, self.period.zone) > self.read_at
+
+    @property
+    def incomplete(self) -> set[date]:
+        """Days that haven't ended, aren't kept any more, or have hours that weren't loaded after they had ended."""
+        lacking = [*self.quality.missing, *self.quality.unfinished, *self.quality.before]
+        days = {local_day(hour, self.period.zone) for hour in lacking} | set(self.quality.dropped)
+        return days | {day for day in self.period.days if self.is_open(day)}
+
+    @property
+    def whole_days(self) -> dict[date, DayFacts]:
+        """The days with telemetry that are complete: those that can be compared."""
+        incomplete = self.incomplete
+        return {day: found for day, found in self.days.items() if day not in incomplete}
 
 
 def read_facts(
@@ -131,8 +152,6 @@ def find_facts(
     HourlyTable.of(clickhouse, MART)
     asked = {"user": user, "first_day": period.first, "last_day": period.last}
     people = _rows(clickhouse, "report_person", {"user": user}) if user else []
-    days = {row["report_date"]: _day(row) for row in _rows(clickhouse, "report_days", asked)}
-    by_hour = {row["report_hour"]: _measures(row) for row in _rows(clickhouse, "report_hours", asked)}
     columns = ("prosthesis_id", "model", "category", "serial", "first_date", "last_date")
     units = [
         Unit(**{c: row[c] for c in columns}, measures=_measures(row))
@@ -147,16 +166,43 @@ def find_facts(
     ]
     before = [hour for hour in period.hours if hour < start and hour + HOUR <= now]
     dropped = [day for day in period.days if day < kept_from and day >= local_day(start, period.zone)]
-    return Facts(
-        period,
-        user,
-        str(people[0]["customer_name"]) if people else "",
-        days,
-        [by_hour.get(hour, NOTHING) for hour in range(24)],
-        units,
-        replace(read_quality(clickhouse, ended, user), dropped=dropped, before=before),
-        now.astimezone(UTC),
-    )
+    quality = replace(read_quality(clickhouse, ended, user), dropped=dropped, before=before)
+    # Labels, as the mart has them: where clocks repeat an hour, both go or stay.
+    going_on = [hour for hour in period.hours if hour + HOUR > now]
+    in_part = {_label(hour, period.zone) for hour in (*quality.unfinished, *before, *going_on)}
+    lacking = {*quality.missing, *quality.unfinished}
+    whole = [label for hour in ended if hour not in lacking and (label := _label(hour, period.zone)) not in in_part]
+
+    def of(unit: int) -> tuple[dict[date, DayFacts], list[Measures], list[float | None]]:
+        """By day and by hour of the day; of one prosthesis, or of all if it is 0."""
+        days = {row["report_date"]: _day(row) for row in _rows(clickhouse, "report_days", asked | {"unit": unit})}
+        some = asked | {"unit": unit, "in_part": sorted(in_part), "kept_from": kept_from}
+        rows = {row["report_hour"]: row for row in _rows(clickhouse, "report_hours", some)}
+        counts = Counter(hour for day, hour in whole if day in days)
+        return (
+            days,
+            [_measures(rows[hour]) if hour in rows else NOTHING for hour in range(24)],
+            [
+                (rows[hour]["whole_movements"] if hour in rows else 0) / counts[hour] if counts[hour] else None
+                for hour in range(24)
+            ],
+        )
+
+    name = str(people[0]["customer_name"]) if people else ""
+    facts = Facts(period, user, name, *of(ALL_UNITS), units, quality, now.astimezone(UTC))
+    if not user or len(units) < 2:
+        return facts
+    panels = []
+    for unit in units:
+        days, by_hour, typical = of(unit.prosthesis_id)
+        panels.append(replace(facts, days=days, by_hour=by_hour, typical=typical, units=[unit]))
+    return replace(facts, panels=panels)
+
+
+def _label(hour: datetime, zone: str) -> tuple[date, int]:
+    """What report_date and report_hour are of the hour."""
+    local = hour.astimezone(ZoneInfo(zone))
+    return local.date(), local.hour
 
 
 def _nothing(clickhouse: ClickHouse, period: Period, user: str) -> str:

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 from bionicpro_assets.days import DAY, local_day
 from bionicpro_assets.hours import HOUR, describe_ranges
-from bionicpro_assets.report.charts import draw
+from bionicpro_assets.report.charts import Chart, draw
 from bionicpro_assets.report.facts import DayFacts, Facts, Unit
 from bionicpro_assets.report.language import Language, language
 from bionicpro_assets.report.measures import together
-from bionicpro_assets.report.sections import charts, day_label
+from bionicpro_assets.report.sections import charts, day_label, unit_name
 
 TEMPLATES = Path(__file__).with_name("templates")
 # Ranges of hours that are named one by one.
@@ -34,7 +34,7 @@ class Tile:
 def render(facts: Facts, code: str) -> str:
     """The page of these facts, in the language with this code."""
     lang = language(code)
-    period, drawn = facts.period, charts(facts, lang)
+    period = facts.period
     last_day, last = max(facts.days.items())
     made = facts.read_at.astimezone(ZoneInfo(period.zone))
     one_day = period.first == period.last
@@ -48,12 +48,10 @@ def render(facts: Facts, code: str) -> str:
                 "page.one_day" if one_day else "page.period", first=lang.day(period.first), last=lang.day(period.last)
             ),
             made=lang("page.made", at=f"{lang.day(made.date())} {made:%H:%M}", zone=period.zone),
-            tiles=_tiles(facts, lang),
+            tiles=_sums(facts, lang) if facts.panels else _tiles(facts, lang),
+            panels=_panels(facts, lang),
             last_day=lang("tile.last_day", day=day_label(facts, last_day, lang)),
             last_tiles=() if facts.user or one_day else _last_day_tiles(facts, last, lang),
-            charts=[
-                (chart, draw(chart, lang, "wide"), draw(chart, lang, "narrow"), chart.table(lang)) for chart in drawn
-            ],
             shaded=lambda chart: any(chart.shaded),
             units=[list(_unit(facts, unit, lang).values()) for unit in facts.units],
             unit_columns=[lang(f"units.{c}") for c in _unit(facts, facts.units[0], lang)],
@@ -63,6 +61,23 @@ def render(facts: Facts, code: str) -> str:
             css=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
         )
     )
+
+
+def _panels(
+    facts: Facts, lang: Language
+) -> list[tuple[str, list[Tile], list[tuple[Chart, str, str, list[list[str]]]]]]:
+    """Heading, tiles and charts: a panel for each of a patient's prostheses; without a heading, if it is one."""
+    if not facts.panels:
+        return [("", [], _drawn(facts, lang))]
+    return [(unit_name(p.units[0]), _tiles(p, lang), _drawn(p, lang, p.units[0])) for p in facts.panels]
+
+
+def _drawn(facts: Facts, lang: Language, of: Unit | None = None) -> list[tuple[Chart, str, str, list[list[str]]]]:
+    """The charts: each as it is wide, as it is narrow, and as a table."""
+    return [
+        (chart, draw(chart, lang, "wide"), draw(chart, lang, "narrow"), chart.table(lang))
+        for chart in charts(facts, lang, of)
+    ]
 
 
 @cache
@@ -81,9 +96,10 @@ def _template() -> Any:
 
 def _tiles(facts: Facts, lang: Language) -> list[Tile]:
     """The period in numbers."""
-    total, days = facts.total, len(facts.days)
+    total, days = facts.total, facts.whole_days
+    whole = together(day.measures for day in days.values())
     # Of several prostheses, a day can have more than 24 hours.
-    per_day = "hours_per_day" if facts.user and len(facts.units) == 1 else "hours_per_day_many"
+    per_day = "hours_per_day" if facts.user else "hours_per_day_many"
     of_movements = lang(
         "tile.of_movements", successful=lang.number(total.successful), movements=lang.number(total.movements)
     )
@@ -92,14 +108,18 @@ def _tiles(facts: Facts, lang: Language) -> list[Tile]:
         Tile(
             lang("tile.movements"),
             lang.number(total.movements),
-            lang("tile.per_day", number=lang.number(total.movements / days)),
+            lang("tile.per_day", number=lang.number(whole.movements / len(days)))
+            if days
+            else lang("tile.no_whole_day"),
         ),
         Tile(lang("tile.success"), lang.measure("percent", total.success_rate, 1), of_movements),
         Tile(lang("tile.response"), lang.measure("ms", total.response_time), lang("tile.by_movements")),
         Tile(
             lang("tile.wear"),
             lang.number(total.hours),
-            lang(f"tile.{per_day}", number=lang.number(total.hours / days, 1)),
+            lang(f"tile.{per_day}", number=lang.number(whole.hours / len(days), 1))
+            if days
+            else lang("tile.no_whole_day"),
         ),
         Tile(lang("tile.battery"), lang.measure("percent", total.battery), lowest),
         Tile(
@@ -110,41 +130,54 @@ def _tiles(facts: Facts, lang: Language) -> list[Tile]:
     ]
 
 
+def _sums(facts: Facts, lang: Language) -> list[Tile]:
+    """Of several prostheses of a patient, what can be added up."""
+    names = {lang("tile.movements"), lang("tile.errors")}
+    return [tile for tile in _tiles(facts, lang) if tile.name in names]
+
+
 def _last_day_tiles(facts: Facts, last: DayFacts, lang: Language) -> list[Tile]:
     """The last day of a fleet, beside the days before it."""
-    before = list(facts.days.values())[:-1]
-    mean = max(len(before), 1)
+    last_day = max(facts.days)
+    before = [found for day, found in facts.whole_days.items() if day < last_day]
+
+    def mean(total: float) -> str:
+        return lang("tile.before", number=lang.number(total / len(before))) if before else lang("tile.none_before")
+
+    def ratio(said: str) -> str:
+        return lang("tile.ratio_before", number=said) if before else lang("tile.none_before")
+
     then, now = together(d.measures for d in before), last.measures
     return [
         Tile(
             lang("tile.prostheses"),
             lang.number(last.prostheses),
-            lang("tile.before", number=lang.number(sum(d.prostheses for d in before) / mean)),
+            mean(sum(d.prostheses for d in before)),
         ),
         Tile(
             lang("tile.movements"),
             lang.number(now.movements),
-            lang("tile.before", number=lang.number(then.movements / mean)),
+            mean(then.movements),
         ),
         Tile(
             lang("tile.success"),
             lang.measure("percent", now.success_rate, 1),
-            lang("tile.ratio_before", number=lang.measure("percent", then.success_rate, 1)),
+            ratio(lang.measure("percent", then.success_rate, 1)),
         ),
         Tile(
             lang("tile.response"),
             lang.measure("ms", now.response_time),
-            lang("tile.ratio_before", number=lang.measure("ms", then.response_time)),
+            ratio(lang.measure("ms", then.response_time)),
         ),
         Tile(
             lang("tile.battery"),
             lang.measure("percent", now.battery),
-            lang("tile.ratio_before", number=lang.measure("percent", then.battery)),
+            ratio(lang.measure("percent", then.battery)),
         ),
         Tile(
             lang("tile.errors"),
             lang.number(now.errors),
-            lang("tile.before", number=lang.number(then.errors / mean)),
+            mean(then.errors),
         ),
     ]
 

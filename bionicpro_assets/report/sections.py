@@ -1,12 +1,11 @@
 """From facts to charts: which there are, and what is said about each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from bionicpro_assets.days import local_day
 from bionicpro_assets.report.charts import BLUE, GREY, ORANGE, RED, Chart, Series
-from bionicpro_assets.report.facts import DayFacts, Facts
+from bionicpro_assets.report.facts import DayFacts, Facts, Unit
 from bionicpro_assets.report.language import Language
 from bionicpro_assets.report.measures import Measures, together
 
@@ -39,9 +38,7 @@ class Bin:
 
 def bins(facts: Facts, lang: Language) -> list[Bin]:
     """The places of the horizontal axis: every day of the period, or every week of a long one."""
-    lacking = [*facts.quality.missing, *facts.quality.unfinished, *facts.quality.before]
-    missing = {local_day(hour, facts.period.zone) for hour in lacking} | set(facts.quality.dropped)
-    days = facts.period.days
+    incomplete, days = facts.incomplete, facts.period.days
     if len(days) <= MOST_DAYS_BY_DAY:
         grouped = [[day] for day in days]
     else:
@@ -56,7 +53,7 @@ def bins(facts: Facts, lang: Language) -> list[Bin]:
             else lang("page.week_of", day=lang.day(group[0])),
             lang.short_day(group[0]),
             [facts.days[day] for day in group if day in facts.days],
-            any(day in missing or facts.is_open(day) for day in group),
+            not incomplete.isdisjoint(group),
         )
         for group in grouped
     ]
@@ -67,10 +64,15 @@ def day_label(facts: Facts, day: date, lang: Language) -> str:
     return lang("page.so_far", day=lang.day(day)) if facts.is_open(day) else lang.day(day)
 
 
-def charts(facts: Facts, lang: Language) -> list[Chart]:
-    """All charts of a page, in order."""
+def unit_name(unit: Unit) -> str:
+    """What a prosthesis is called where a patient has several."""
+    return f"{unit.model}, {unit.serial or unit.prosthesis_id}"
+
+
+def charts(facts: Facts, lang: Language, of: Unit | None = None) -> list[Chart]:
+    """All charts of a page, in order; with `of`, those of one of a patient's prostheses."""
     by_day = ByDay(facts, lang)
-    return [
+    made = [
         by_day.movements(),
         by_day.prostheses() if not facts.user else by_day.wear(),
         hours_of_the_day(facts, lang),
@@ -79,6 +81,9 @@ def charts(facts: Facts, lang: Language) -> list[Chart]:
         by_day.battery(),
         by_day.errors(),
     ]
+    if of is None:
+        return made
+    return [replace(c, key=f"{c.key}-{of.prosthesis_id}", title=f"{c.title}: {unit_name(of)}") for c in made]
 
 
 class ByDay:
@@ -88,16 +93,19 @@ class ByDay:
         self.facts, self.lang = facts, lang
         self.bins = bins(facts, lang)
         self.parts = [b.measures for b in self.bins]
+        self.whole = [b for b in self.bins if b.days and not b.incomplete]
 
     def movements(self) -> Chart:
         """Movements, those that succeeded below."""
-        lang, most = self.lang, max(self.bins, key=lambda b: b.measures.movements)
-        words = lang(
-            "section.movements.words",
-            most_day=most.label,
-            most=lang.number(most.measures.movements),
-            mean=lang.number(self.facts.total.movements / len(self.facts.days)),
-        )
+        lang, days = self.lang, self.facts.whole_days
+        words = lang("page.no_whole")
+        if self.whole:
+            most = max(self.whole, key=lambda b: b.measures.movements)
+            words = lang("section.movements.most", most_day=most.label, most=lang.number(most.measures.movements))
+        if days:
+            mean = sum(day.measures.movements for day in days.values()) / len(days)
+            words += " " + lang("section.movements.mean", mean=lang.number(mean))
+        words += self._left_out()
         series = [
             Series(lang("chart.successful"), [m.successful for m in self.parts], "bar", BLUE),
             Series(lang("chart.failed"), [m.movements - m.successful for m in self.parts], "bar", ORANGE),
@@ -106,16 +114,18 @@ class ByDay:
 
     def wear(self) -> Chart:
         """Hours in use."""
-        facts, lang = self.facts, self.lang
+        facts, lang, whole = self.facts, self.lang, self.facts.whole_days
         words = lang(
             "section.wear.words",
             days=lang.number(len(facts.days)) if lang.code == "ru" else lang.count("days", len(facts.days)),
             all_days=lang.number(len(facts.period.days)),
-            mean=lang.number(facts.total.hours / len(facts.days), 1),
         )
-        help_key = "help" if len(facts.units) < 2 else "help_many"
+        if whole:
+            mean = sum(day.measures.hours for day in whole.values()) / len(whole)
+            words += " " + lang("section.wear.mean", mean=lang.number(mean, 1))
+        words += self._left_out()
         series = [Series(lang("chart.hours"), [m.hours for m in self.parts], "bar", BLUE)]
-        return self._chart("wear", words, series, help_key=help_key)
+        return self._chart("wear", words, series)
 
     def prostheses(self) -> Chart:
         """How many prostheses were in use; of a week, on its busiest day."""
@@ -184,16 +194,33 @@ class ByDay:
     def _extremes(
         self, section: str, mean: float | None, values: Sequence[float | None], kind: str, digits: int
     ) -> str:
-        """The mean of the period, and where the values are lowest and highest."""
-        known = [(value, b.label) for value, b in zip(values, self.bins, strict=True) if value is not None]
-        if mean is None or not known:
+        """The mean of the period, and where the values are lowest and highest.
+
+        A day that isn't complete may be the best or the worst by chance and is left out; but the lowest battery of all
+        is the lowest whatever else the day has.
+        """
+        if mean is None:
             return self.lang(f"section.{section}.none")
+        all_count = section == "battery"
+        known = [
+            (value, b.label)
+            for value, b in zip(values, self.bins, strict=True)
+            if value is not None and (all_count or not b.incomplete)
+        ]
         say: Callable[[float], str] = lambda value: self.lang.measure(kind, value, digits)  # noqa: E731
+        words = self.lang(f"section.{section}.mean", mean=say(mean))
+        if not known:
+            return f"{words} {self.lang('page.no_whole')}"
         (low, low_day), (high, high_day) = min(known, key=lambda k: k[0]), max(known, key=lambda k: k[0])
-        return self.lang(
-            f"section.{section}.words",
-            mean=say(mean), low=say(low), low_day=low_day, high=say(high), high_day=high_day,
-        )  # fmt: skip
+        extremes = self.lang(
+            f"section.{section}.words", low=say(low), low_day=low_day, high=say(high), high_day=high_day
+        )
+        return f"{words} {extremes}" + ("" if all_count else self._left_out())
+
+    def _left_out(self) -> str:
+        """That days aren't compared, if there are such days beside others."""
+        some = self.whole and any(b.days and b.incomplete for b in self.bins)
+        return f" {self.lang('page.left_out')}" if some else ""
 
     def _chart(
         self,
@@ -203,14 +230,13 @@ class ByDay:
         *,
         low: float | None = 0,
         high: float | None = None,
-        help_key: str = "help",
     ) -> Chart:
         lang = self.lang
         return Chart(
             key=key,
             title=lang(f"section.{key}.title"),
             words=words,
-            help=lang(f"section.{key}.{help_key}"),
+            help=lang(f"section.{key}.help"),
             axis=lang("chart.day" if len(self.bins) == len(self.facts.period.days) else "chart.week"),
             labels=[b.label for b in self.bins],
             ticks=[b.tick for b in self.bins],
@@ -223,14 +249,14 @@ class ByDay:
 
 
 def hours_of_the_day(facts: Facts, lang: Language) -> Chart:
-    """Movements by hour of an average day with telemetry."""
-    means = [measures.movements / len(facts.days) for measures in facts.by_hour]
-    most = means.index(max(means))
+    """Movements in an hour, by hour of the day, over the hours that were loaded as a whole."""
+    means = facts.typical
+    most = max(range(24), key=lambda hour: means[hour] or 0)
     words = lang("section.by_hour.words", from_hour=_clock(most), to_hour=_clock(most + 1))
     return Chart(
         key="by_hour",
         title=lang("section.by_hour.title"),
-        words=words if max(means) else lang("section.by_hour.none"),
+        words=words if means[most] else lang("section.by_hour.none"),
         help=lang("section.by_hour.help"),
         axis=lang("chart.hour"),
         labels=[f"{_clock(hour)}–{_clock(hour + 1)}" for hour in range(24)],

@@ -11,6 +11,7 @@ class Parsed(HTMLParser):
     Attributes:
         tables: Rows of cells, the head first, by caption.
         tiles: The number and the note under it, by name; the last of a name counts.
+        every_tile: The same of all tiles, in order.
         svgs: For every chart its `aria-labelledby`.
         ids: All ids.
         text: All text that is read.
@@ -19,6 +20,7 @@ class Parsed(HTMLParser):
 
     tables: dict[str, list[list[str]]] = field(default_factory=dict)
     tiles: dict[str, tuple[str, str]] = field(default_factory=dict)
+    every_tile: list[tuple[str, str]] = field(default_factory=list)
     svgs: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     text: str = ""
@@ -71,6 +73,7 @@ class Parsed(HTMLParser):
             self.tables[self._caption] = self._rows
         if tag == "dd" and len(self._tile) == 3:
             self.tiles[self._tile[0]] = (self._tile[1], self._tile[2])
+            self.every_tile.append(self.tiles[self._tile[0]])
 
     def handle_data(self, data):
         where = self._open[-1] if self._open else ""

@@ -3,7 +3,8 @@
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -192,7 +193,23 @@ def in_english(day: date) -> str:
     return f"{day.day} {day:%b} {day.year}"
 
 
-@pytest.mark.parametrize("user", ["anna", ""])
+def model_of(reporting: Reporting, prosthesis: int) -> str:
+    """What a page calls a prosthesis."""
+    ((model, serial),) = reporting.sources.in_crm(
+        "SELECT model_name, serial_number FROM crm.prostheses JOIN crm.prosthesis_models USING (model_id) "
+        "WHERE prosthesis_id = %s",
+        (prosthesis,),
+    )
+    return f"{model}, {serial}"
+
+
+def hours_of(reporting: Reporting, days: Container[date], since: int = 0) -> Counter[int]:
+    """How many hours of these days have each hour of the clock."""
+    local = [hour.astimezone(ZoneInfo(reporting.zone)) for hour in reporting.hours[since:]]
+    return Counter(hour.hour for hour in local if hour.date() in days)
+
+
+@pytest.mark.parametrize("user", ["anna", "boris", ""])
 def test_every_number_of_a_page_is_what_the_sources_give(platform, reporting, command, tmp_path, user):
     out, days = tmp_path / "page.html", ["--from", str(reporting.first), "--to", str(reporting.last)]
     result = bionicpro("report", *(("--user", user) if user else ("--fleet",)), *days, "--out", str(out))
@@ -200,30 +217,56 @@ def test_every_number_of_a_page_is_what_the_sources_give(platform, reporting, co
     page = Parsed.of(out.read_text(encoding="utf-8"))
 
     where = f"(user_id = '{user}' OR '{user}' = '') AND day <= '{reporting.last}'"
-    by_day = {row[0]: dict(zip(NAMES, row[1:], strict=True)) for row in reporting.ask("day", where)}
-    labels = [in_english(day) for day in by_day]
-    expected = {
-        "Movements by day": [
-            [number(d["successful_movements"]), number(d["movements_count"] - d["successful_movements"])] for d in by_day.values()
-        ],
-        "Success rate by day": [[number(d["success_rate"], 1)] for d in by_day.values()],
-        "Response time by day": [[number(d["avg_response_time"], 1)] for d in by_day.values()],
-        "Battery by day": [[number(d["avg_battery_level"], 1), number(d["min_battery_level"])] for d in by_day.values()],
-        "Errors by day": [[number(d["error_count"]), number(d["warning_count"])] for d in by_day.values()],
-    }  # fmt: skip
-    if user:
-        expected["Hours in use by day"] = [[number(d["hours_active"])] for d in by_day.values()]
-    else:
-        units = reporting.ask("day", where, "count(DISTINCT prosthesis_id), count(DISTINCT prosthesis_id) FILTER (WHERE min_battery_level < 10)")  # fmt: skip
-        expected["Prostheses in use by day"] = [[number(n), number(low)] for _, n, low in units]
-    for title, cells in expected.items():
-        assert page.tables[title][1:] == [[label, *row] for label, row in zip(labels, cells, strict=True)], title
-    moved = dict(reporting.ask("hour", where, "sum(movements_count)::int"))
-    assert page.tables["Movements by hour of the day"][1:] == [
-        [f"{h:02d}:00–{h + 1:02d}:00", number(moved.get(h, 0) / len(by_day), 1)] for h in range(24)
-    ]
+    units = [row[0] for row in reporting.ask("prosthesis_id", where)]
+    # Of two prostheses of a patient, each has charts of its own.
+    panels = (
+        {f": {model_of(reporting, unit)}": f"{where} AND prosthesis_id = {unit}" for unit in units}
+        if user == "anna"
+        else {"": where}
+    )
+    for suffix, where_ in panels.items():
+        by_day = {row[0]: dict(zip(NAMES, row[1:], strict=True)) for row in reporting.ask("day", where_)}
+        labels = [in_english(day) for day in by_day]
+        expected = {
+            "Movements by day": [
+                [number(d["successful_movements"]), number(d["movements_count"] - d["successful_movements"])] for d in by_day.values()
+            ],
+            "Success rate by day": [[number(d["success_rate"], 1)] for d in by_day.values()],
+            "Response time by day": [[number(d["avg_response_time"], 1)] for d in by_day.values()],
+            "Battery by day": [[number(d["avg_battery_level"], 1), number(d["min_battery_level"])] for d in by_day.values()],
+            "Errors by day": [[number(d["error_count"]), number(d["warning_count"])] for d in by_day.values()],
+        }  # fmt: skip
+        if user:
+            expected["Hours in use by day"] = [[number(d["hours_active"])] for d in by_day.values()]
+            assert all(d["hours_active"] <= 25 for d in by_day.values())
+        else:
+            counted = reporting.ask("day", where_, "count(DISTINCT prosthesis_id), count(DISTINCT prosthesis_id) FILTER (WHERE min_battery_level < 10)")  # fmt: skip
+            expected["Prostheses in use by day"] = [[number(n), number(low)] for _, n, low in counted]
+        for title, cells in expected.items():
+            assert page.tables[title + suffix][1:] == [
+                [label, *row] for label, row in zip(labels, cells, strict=True)
+            ], title
+        moved = dict(reporting.ask("hour", where_, "sum(movements_count)::int"))
+        assert page.tables["Movements by hour of the day" + suffix][1:] == [
+            [f"{h:02d}:00–{h + 1:02d}:00", number(moved.get(h, 0) / n, 1)]
+            for h, n in sorted(hours_of(reporting, by_day).items())
+        ]
+        best = max(by_day, key=lambda day: by_day[day]["movements_count"])
+        mean = sum(d["movements_count"] for d in by_day.values()) / len(by_day)
+        assert (
+            f"Most on {in_english(best)}: {number(by_day[best]['movements_count'])}. On average {number(mean)} on"
+            in page.text
+        )
 
     total = dict(zip(NAMES, reporting.ask("day IS NULL", where)[0][1:], strict=True))
+    if user == "anna":
+        # Of two prostheses, movements and errors are added up; all else is told of each, the one with fewer errors last.
+        assert [value for value, _ in page.every_tile[:2]] == [
+            number(total["movements_count"]),
+            number(total["error_count"]),
+        ]
+        totals = [dict(zip(NAMES, row[1:], strict=True)) for row in reporting.ask("prosthesis_id", where)]
+        total = min(totals, key=lambda found: found["error_count"])
     assert page.tiles["Movements"][0] == number(total["movements_count"])
     assert page.tiles["Success rate"][0] == f"{number(total['success_rate'], 1)}\xa0%"
     assert page.tiles["Response time"][0] == f"{number(total['avg_response_time'])}\xa0ms"
@@ -250,6 +293,41 @@ def test_every_number_of_a_page_is_what_the_sources_give(platform, reporting, co
     assert bool(PEOPLE.search(page.text)) == bool(user)
 
 
+@pytest.mark.parametrize("user", ["boris", ""])
+def test_days_that_were_not_loaded_whole_are_in_no_mean_and_no_extreme(
+    platform, reporting, command, tmp_path, user, monkeypatch
+):
+    """The first day has five hours that were never asked for; it has the most movements, all the same."""
+    monkeypatch.setenv("BIONICPRO_PARTITIONS_START", f"{reporting.hours[5]:%Y-%m-%dT%H:%M}")
+    out, days = tmp_path / "page.html", ["--from", str(reporting.first), "--to", str(reporting.last)]
+    result = bionicpro("report", *(("--user", user) if user else ("--fleet",)), *days, "--out", str(out))
+    assert result.exit_code == 0, result.output
+    page = Parsed.of(out.read_text(encoding="utf-8"))
+    where = f"(user_id = '{user}' OR '{user}' = '') AND day <= '{reporting.last}'"
+    moved = reporting.ask("day", where, "sum(movements_count)::int, count(*)::int")
+    (_, *whole) = moved
+    assert [day for day, *_ in whole] == [reporting.day, reporting.last]
+    best, most, _ = max(whole, key=lambda row: row[1])
+    mean, hours = sum(row[1] for row in whole) / 2, sum(row[2] for row in whole) / 2
+    assert (
+        f"Most on {in_english(best)}: {number(most)}. On average {number(mean)} on a complete day with telemetry. "
+        "What is not complete is left out."
+    ) in " ".join(page.text.split())
+    assert page.tiles["Movements"] == (
+        number(sum(row[1] for row in moved)), f"{number(mean)} on a complete day with telemetry"
+    )  # fmt: skip
+    if user:
+        assert page.tiles["Hours in use"][1] == f"{number(hours, 1)} h on a complete day with telemetry"
+    # An hour of the clock has as many hours as were asked for: two or three, and a fourth where it was repeated.
+    first = f"NOT (day = '{reporting.first}' AND hour < 5)"
+    by_hour = dict(reporting.ask("hour", f"{where} AND {first}", "sum(movements_count)::int"))
+    counts = hours_of(reporting, {day for day, *_ in moved}, since=5)
+    assert counts[0] == 2
+    assert page.tables["Movements by hour of the day"][1:] == [
+        [f"{h:02d}:00–{h + 1:02d}:00", number(by_hour.get(h, 0) / counts[h], 1)] for h in range(24)
+    ]
+
+
 def test_a_page_needs_nothing_else_and_is_its_owners_alone(platform, reporting, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = bionicpro(
@@ -267,7 +345,7 @@ def test_a_page_needs_nothing_else_and_is_its_owners_alone(platform, reporting, 
     assert '<html lang="ru">' in html
     assert len(html.encode()) < 400_000
     assert len(page.ids) == len(set(page.ids))
-    assert len(page.svgs) == 2 * 7
+    assert len(page.svgs) == 2 * 7 * 2, "seven charts, wide and narrow, of each of two prostheses"
     again = bionicpro(
         "report", "--user", "anna", "--from", str(reporting.day), "--to", str(reporting.day), "--out", "-"
     )

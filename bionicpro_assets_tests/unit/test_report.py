@@ -219,7 +219,7 @@ def facts(days: int = 3, user: str = "") -> Facts:
     unit = Unit(7, "Model", "hand", "S-7", first, first, measures)
     about = Period(first, first + timedelta(days=days - 1), "UTC")
     name = "A <b>Name</b>" if user else ""
-    return Facts(about, user, name, told, [measures] * 24, [unit], Quality(24 * days), NOW)
+    return Facts(about, user, name, told, [measures] * 24, [100.0] * 24, [unit], Quality(24 * days), NOW)
 
 
 def test_what_people_are_called_is_text_and_nothing_else():

@@ -1,4 +1,5 @@
--- Day by day, as sums and weights: of one patient, or of everybody if the login is empty.
+-- Day by day, as sums and weights: of one patient, or of everybody if the login is empty;
+-- of one prosthesis, or of all if its number is 0.
 SELECT report_date,
        count() AS n,
        uniqExact(user_id) AS users,
@@ -19,5 +20,6 @@ SELECT report_date,
        sum(d.connection_hours) AS connection_hours
 FROM reports.user_daily_stats AS d
 WHERE report_date BETWEEN {first_day:Date} AND {last_day:Date} AND ({user:String} = '' OR user_id = {user:String})
+  AND ({unit:UInt64} = 0 OR prosthesis_id = {unit:UInt64})
 GROUP BY report_date
 ORDER BY report_date
