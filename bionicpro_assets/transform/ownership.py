@@ -81,29 +81,22 @@ def _in_order(claims: pl.DataFrame) -> pl.DataFrame:
     same = pl.all_horizontal(pl.col(c) == before[c] for c in WEARER)
     same &= pl.col("since") <= before["seen"]
     ordered = claims.sort("chip_id", "seen", "since").with_columns(
-        begins=(~same).fill_null(True), first_seen=pl.col("seen")
+        interval=(~same).fill_null(True).cum_sum(), before=before["seen"]
     )
+    # When somebody else was named last. A record that reaches back over it counts from when it was seen; each by
+    # itself, or one with an old date would take from the others what they prove.
+    contradicted = pl.col("since") <= pl.col("before").first().over("interval")
     intervals = (
-        ordered.with_columns(interval=pl.col("begins").cum_sum())
+        ordered.with_columns(since=pl.when(contradicted).then("seen").otherwise("since"))
         .group_by("interval", "chip_id", *WEARER, maintain_order=True)
         .agg(
             pl.col("since").min(),
             pl.col("seen").max(),
             # An end that was found before the last naming was a gap of the view.
             pl.col("ended_at").filter(pl.col("ended_at") > pl.col("seen").max()).min(),
-            pl.col("first_seen").min(),
         )
     )
-    previous = pl.col("seen").shift(1).over("chip_id")
-    credible = previous.is_null() | (pl.col("since") > previous)
-    return intervals.select(
-        "chip_id",
-        *WEARER,
-        since=pl.when(credible).then("since").otherwise("first_seen"),
-        seen="seen",
-        ended_at="ended_at",
-        last=pl.col("chip_id").shift(-1).ne_missing(pl.col("chip_id")),
-    )
+    return intervals.select(*CLAIMS.names(), last=pl.col("chip_id").shift(-1).ne_missing(pl.col("chip_id")))
 
 
 def _ended(intervals: pl.DataFrame, units: pl.DataFrame, read_at: datetime) -> pl.DataFrame:

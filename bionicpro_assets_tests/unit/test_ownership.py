@@ -294,6 +294,29 @@ def test_a_record_that_was_put_back_as_it_was_keeps_both_wearers(archive):
     assert [archive.wearer("C1", h) for h in (10, 11)] == [(BORIS, "named")] * 2
 
 
+def test_a_record_that_was_put_back_takes_nothing_from_a_later_one_that_proves_it(archive):
+    """The wearer is the same; that Boris' record of 7:30 stood at 10:15 was seen."""
+    archive.load(answer(at(5.25), unit("C1", ANNA, at(-100))), [at(5)])
+    archive.load(answer(at(10.25), unit("C1", BORIS, at(7.5))), [at(10)])
+    archive.load(answer(at(11.25), unit("C1", BORIS, at(-50))), hour_range(at(5), at(11)))
+    assert [archive.wearer("C1", h) for h in (5, 6)] == [(ANNA, "named"), (ANNA, "assumed")]
+    assert [archive.wearer("C1", h) for h in (7, 9, 10, 11)] == [(BORIS, "named")] * 4
+
+
+@pytest.mark.parametrize(
+    ("stamp", "since"),
+    [(8.05, 8.05), (8, 8.5), (7.9, 8.5)],
+    ids=["in the hour", "as the hour began", "before the hour"],
+)
+def test_a_record_may_be_dated_within_the_hour_in_which_somebody_else_was_named(archive, stamp, since):
+    """A naming counts from the beginning of its hour: a stamp is often that of the beginning of a transaction."""
+    archive.load(answer(at(8.2), unit("C1", ANNA, at(-100))), [at(8)])
+    archive.load(answer(at(8.5), unit("C1", BORIS, at(stamp))), hour_range(at(7), at(8)))
+    assert [archive.wearer("C1", h) for h in (7, 8)] == [(ANNA, "named"), (BORIS, "named")]
+    boris = archive.hours[at(8)].filter(pl.col("ownership") == "named")
+    assert boris["worn_since"].to_list() == [at(since)]
+
+
 def test_chips_swapped_between_two_prostheses_of_one_person(archive):
     archive.load(answer(at(10.25), unit("C1", ANNA, at(-100), 7), unit("C2", ANNA, at(-100), 8)), [at(10)])
     archive.load(
