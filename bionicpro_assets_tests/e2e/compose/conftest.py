@@ -26,3 +26,9 @@ def stack(tmp_path_factory) -> Iterator[Stack]:
                 listener.terminate()
                 listener.wait()
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _up_again(stack: Stack) -> None:
+    """Each test begins with a stack that is at work, also where the one before it failed halfway."""
+    stack.up_again()

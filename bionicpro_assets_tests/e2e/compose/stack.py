@@ -37,6 +37,9 @@ HEALTH = "health.events"
 HEALTH_LINE = '{{.TimeNano}} {{index .Actor.Attributes "com.docker.compose.service"}} {{.Status}}'
 # Services that run once at every start, and end.
 ONCE = {"configure", "clickhouse_init", "migrate", "metrics_role"}
+SERVICES = 16
+# Limits are for an idle machine with two cores. What is waited for ends the waiting: more costs time in a failure only.
+PATIENCE = 4
 
 LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
@@ -48,7 +51,7 @@ class StackError(AssertionError):
     """A command of Docker's failed; its output is the message."""
 
 
-def docker(*arguments: str, cwd: Path | None = None, check: bool = True, timeout: float = 600) -> str:
+def docker(*arguments: str, cwd: Path | None = None, check: bool = True, timeout: float = 600 * PATIENCE) -> str:
     done = subprocess.run(["docker", *arguments], cwd=cwd, text=True, capture_output=True, timeout=timeout)  # fmt: skip
     if check and done.returncode:
         raise StackError(f"docker {' '.join(arguments)}: {done.stderr[-3000:]}{done.stdout[-1000:]}")
@@ -124,11 +127,18 @@ class Stack:
 
     def up(self) -> None:
         try:
-            self.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+            self.compose("up", "--detach", "--wait", "--wait-timeout", f"{300 * PATIENCE}")
         except StackError as error:
             bad = [s for s, c in self.services().items() if c["ExitCode"] or c["Health"] == "unhealthy"]
             logs = self.compose("logs", "--no-color", "--tail", "20", *bad, check=False) if bad else ""
             raise StackError(f"{error}\n{logs}") from None
+
+    def up_again(self) -> None:
+        """Have every service at work, if one isn't."""
+        services = self.services()
+        well = [c for s, c in services.items() if (c["ExitCode"] == 0 if s in ONCE else c["Health"] == "healthy")]
+        if len(well) < SERVICES:
+            self.up()
 
     def script(self, name: str, *arguments: str) -> str:
         """One of the scripts in docker/, which find the overrides by Compose's own variables."""
@@ -146,7 +156,7 @@ class Stack:
         files = {"COMPOSE_FILE": ":".join(["docker-compose.yml", *map(str, self.overrides)])}
         done = subprocess.run(
             ["bash", "-c", command], cwd=self.folder, env={**os.environ, **self.environment, **files}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=900,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=900 * PATIENCE,
         )  # fmt: skip
         return done.stdout
 
@@ -167,7 +177,7 @@ class Stack:
         """What a Python script prints in a service's container; `said` is its standard input."""
         done = subprocess.run(
             ["docker", "exec", "--interactive", self.services()[service]["ID"], "python", "-c", script],
-            input=said, text=True, capture_output=True, timeout=600, check=False,
+            input=said, text=True, capture_output=True, timeout=600 * PATIENCE, check=False,
         )  # fmt: skip
         if done.returncode:
             raise StackError(f"{service}: {done.stderr[-3000:]}")
@@ -257,7 +267,7 @@ class Stack:
 
 def wait_for(what: str, ready: Callable[[], Any], *, seconds: float = 180) -> Any:
     """The first answer of `ready` that is true; errors of a service that is away are waited out."""
-    deadline, last = time.monotonic() + seconds, None
+    deadline, last = time.monotonic() + seconds * PATIENCE, None
     while time.monotonic() < deadline:
         try:
             if answer := ready():
@@ -265,7 +275,7 @@ def wait_for(what: str, ready: Callable[[], Any], *, seconds: float = 180) -> An
         except (OSError, StackError) as error:
             last = error
         time.sleep(1)
-    raise StackError(f"{what} didn't happen within {seconds:.0f} s. {last or ''}")
+    raise StackError(f"{what} didn't happen within {seconds * PATIENCE:.0f} s. {last or ''}")
 
 
 def last_hours(count: int) -> tuple[datetime, datetime]:
