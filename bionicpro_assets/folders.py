@@ -1,14 +1,18 @@
 """Folders and files that are written to: what the platform writes itself is for its owner alone."""
 
 import os
+import stat
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bionicpro_assets.errors import PlatformError
 
 OTHERS = 0o077
 OWNER_ONLY_FILE, OWNER_ONLY_FOLDER = 0o600, 0o700
+# How a file's name begins until it is whole. A process that is killed may leave it.
+BEING_WRITTEN = ".bionicpro-"
 # Everything that stands in BIONICPRO_HOME.
 OF_THE_HOME = frozenset(
     {".gitignore", "clickhouse", "dagster", "demo.env", "demo.json", "pages", "postgres", "reports"}
@@ -32,11 +36,12 @@ def private_home(home: Path) -> Path:
         OSError: It can't be made, or closed.
     """
     home.mkdir(parents=True, exist_ok=True)
-    inside = list(home.iterdir())
+    inside = [entry for entry in home.iterdir() if not entry.name.startswith(BEING_WRITTEN)]
     mine = home.stat().st_uid == os.geteuid()
     if mine and OF_THE_HOME.issuperset(entry.name for entry in inside):
-        # Run by root, PostgreSQL works as another user, who must get through to its own folder. That is all it may.
-        home.chmod(OWNER_ONLY_FOLDER | (0o011 if os.geteuid() == 0 else 0))
+        # Run by root, PostgreSQL works as another user in root's groups, who must get through to its own folder.
+        let_in = stat.S_IXGRP if os.geteuid() == 0 and home.stat().st_gid == os.getegid() else 0
+        home.chmod(OWNER_ONLY_FOLDER | let_in)
         # Wherever it stands, `git add` takes nothing of it.
         if not (home / ".gitignore").exists():
             write_private(home / ".gitignore", "*\n")
@@ -48,16 +53,26 @@ def private_home(home: Path) -> Path:
     return home
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, also if others could read what stood there.
+def write_private(path: Path, text: str, mode: int = OWNER_ONLY_FILE) -> None:
+    """Write a new file in place of what was there, in one go; whoever had the old one open doesn't see it.
 
     Raises:
-        OSError: It can't be written.
+        OSError: It can't be written, or a link, a device or a folder has this name.
     """
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY_FILE), "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), OWNER_ONLY_FILE)
-        file.truncate()
-        file.write(text)
+    with suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError("it isn't a regular file, and isn't replaced")
+    # In the same folder, so that it can be moved over the old one. It is its owner's alone from the start.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{BEING_WRITTEN}{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            os.fchmod(descriptor, mode)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
 
 
 @contextmanager

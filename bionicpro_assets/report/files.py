@@ -1,15 +1,12 @@
 """Writing pages: whole or not at all, and readable by their owner alone."""
 
 import hashlib
-import os
 import re
-import tempfile
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.folders import OWNER_ONLY_FILE, OWNER_ONLY_FOLDER
+from bionicpro_assets.folders import OWNER_ONLY_FILE, OWNER_ONLY_FOLDER, write_private
 from bionicpro_assets.report.period import Period
 
 # The fleet's page names nobody. In a folder of its own, BIONICPRO_PAGES, whoever serves it is another user.
@@ -38,20 +35,10 @@ def write_page(path: Path, page: str, mode: int = OWNER_ONLY_FILE) -> None:
     """Write the page in place of what was there, in one go.
 
     Raises:
-        PlatformError: The folder isn't there, or can't be written to.
+        PlatformError: The folder isn't there, or can't be written to, or the path is no file's.
     """
     try:
-        # In the same folder, so that it can be moved over the old one. The file is its owner's alone from the start.
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(page)
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        write_private(path, page, mode)
     except OSError as error:
         raise PlatformError(f"{path} can't be written: {error.strerror or error}.") from None
 

@@ -117,6 +117,6 @@ def write_env_file(settings: dict[str, str], home: Path) -> Path:
         if target.exists() and not target.read_bytes().startswith(ENV_HEADER.encode()):
             target = home / "demo.env"
     lines = "".join(f"{name}='{value}'\n" for name, value in settings.items())
-    with writing(target.resolve()):
+    with writing(target.absolute()):
         write_private(target, ENV_HEADER + lines)
     return target.resolve()

