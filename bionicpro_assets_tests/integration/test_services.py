@@ -19,7 +19,7 @@ from bionicpro_assets.cli.main import app
 from bionicpro_assets.cli.services import CODE_LOCATION, Service, Starter
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.instance import PROJECT
+from bionicpro_assets.sqlfiles import PROJECT
 
 SETTINGS = {
     "BIONICPRO_CRM_DB_URL": "postgresql://reader@127.0.0.1:1/crm",

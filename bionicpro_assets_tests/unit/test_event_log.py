@@ -12,8 +12,8 @@ from dagster._serdes import serialize_value
 from sqlalchemy import select
 
 from bionicpro_assets.event_log import BATCH_SIZE_VARIABLE
-from bionicpro_assets.instance import PROJECT
 from bionicpro_assets.runs import range_tags
+from bionicpro_assets.sqlfiles import PROJECT
 from bionicpro_assets.sqlite_storage import EventLogStorage, configuration
 
 HOURS = dg.HourlyPartitionsDefinition(start_date="2026-01-01-00:00", end_date="2026-01-03-00:00")

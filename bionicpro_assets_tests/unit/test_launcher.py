@@ -9,9 +9,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from bionicpro_assets.instance import PROJECT
 from bionicpro_assets.launcher import CODE_SERVER_TAG, LOCK_TAG, WatchedRunLauncher
 from bionicpro_assets.locks import held
+from bionicpro_assets.sqlfiles import PROJECT
 
 
 @pytest.fixture

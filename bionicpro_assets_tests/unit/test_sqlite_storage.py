@@ -12,8 +12,9 @@ import dagster as dg
 import pytest
 
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.instance import PROJECT, dagster_home, dagster_instance
+from bionicpro_assets.instance import dagster_home, dagster_instance
 from bionicpro_assets.settings import Settings
+from bionicpro_assets.sqlfiles import PROJECT
 from bionicpro_assets.sqlite_storage import EventLogStorage, RunStorage, ScheduleStorage
 from bionicpro_assets_tests.unit.test_event_log import record, run
 
