@@ -2,7 +2,8 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 
@@ -28,3 +29,26 @@ def is_locked(file: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def holder(file: Path) -> str:
+    """Who holds the lock on `file`, in words, as far as Linux tells."""
+    with suppress(OSError):
+        inode = str(file.stat().st_ino)
+        for line in Path("/proc/locks").read_text().splitlines():
+            # 2: FLOCK  ADVISORY  WRITE 16758 fe:00:4489350 0 EOF
+            _, kind, _, mode, process, place, *_ = line.split()
+            if (kind, mode) == ("FLOCK", "WRITE") and place.rpartition(":")[2] == inode:
+                return f"{_called(process)} (process {process})"
+    return "another process"
+
+
+def _called(process: str) -> str:
+    parts = Path(f"/proc/{process}/cmdline").read_text(errors="replace").split("\0")
+    for part, following in pairwise(parts):
+        # Its own options may be anybody's names.
+        if Path(part).name == "bionicpro":
+            return f"bionicpro {following}".rstrip()
+    return (
+        "a run of Dagster's" if any("dagster" in part or "multiprocessing" in part for part in parts) else "a command"
+    )

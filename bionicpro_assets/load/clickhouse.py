@@ -15,7 +15,7 @@ import polars as pl
 
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.cluster import SESSION
-from bionicpro_assets.locks import is_locked
+from bionicpro_assets.locks import holder, is_locked
 from bionicpro_assets.sqlfiles import sql
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ RETRYABLE_CODES = {159, 202, 209, 210, 241, 242, 252, 999, 225, 279, 285, 286, 2
 
 # The driver logs what goes wrong on the wire with a traceback, and raises it too; raised, it is explained here.
 logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
+# On the command line, where nobody has set logging up, a warning is a line on the standard error.
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,7 @@ class ClickHouse:
         deadline = time.monotonic() + self._engine_wait_seconds
         # The engine's own lock. When somebody else holds it, the engine says so on its standard error, and to the
         # caller only that it didn't start. So it is asked first, and the lock is looked at then.
-        lock, failed_unlocked = Path(folder) / "status", False
+        lock, failed_unlocked, was_said = Path(folder) / "status", False, False
         while True:
             try:
                 client = clickhouse_connect.get_client(
@@ -290,6 +292,12 @@ class ClickHouse:
                 raise ClickHouseError(
                     f"{self.place}: the engine isn't installed; install bionicpro-assets[embedded]."
                 ) from error
+            if not failed_unlocked and not was_said:
+                was_said = True
+                logger.warning(
+                    "Waiting for %s, which has the embedded ClickHouse engine; for at most %.0f s.",
+                    holder(lock), self._engine_wait_seconds,
+                )  # fmt: skip
             while is_locked(lock):
                 if time.monotonic() > deadline:
                     raise ClickHouseError(

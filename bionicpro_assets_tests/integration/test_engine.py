@@ -51,11 +51,16 @@ def test_an_engine_that_another_process_has_is_waited_for(url):
         teller.wait()
 
 
-def test_an_engine_that_stays_in_use_is_an_error_that_says_so_and_may_pass(url):
-    with another_process(url), ClickHouse(url, engine_wait_seconds=0.3) as clickhouse:
+def test_an_engine_that_stays_in_use_is_an_error_that_says_so_and_may_pass(url, caplog):
+    with another_process(url) as other, ClickHouse(url, engine_wait_seconds=0.3) as clickhouse:
         with pytest.raises(ClickHouseError, match="is in use by another process, and serves one at a time") as caught:
             clickhouse.rows("SELECT 1")
         assert caught.value.retryable
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert (
+        said
+        == f"Waiting for a command (process {other.pid}), which has the embedded ClickHouse engine; for at most 0 s."
+    )
 
 
 def test_the_engine_of_a_killed_process_is_free(url):
