@@ -46,6 +46,11 @@ class Verification:
     faults: Sequence[str] = ()
     unknown: Sequence[str] = ()
 
+    @property
+    def is_same(self) -> bool:
+        """Whether the mart is what the sources give, as far as it could be looked at."""
+        return not (self.differing_hours or self.never_loaded or self.faults)
+
 
 def verify(
     crm: PostgresSource,

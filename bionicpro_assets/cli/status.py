@@ -11,7 +11,7 @@ from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import ClickHouseError
-from bionicpro_assets.hours import describe, parse_hour
+from bionicpro_assets.hours import describe, hour_range, parse_hour
 from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
@@ -25,11 +25,12 @@ MART = keys.table_name(keys.MART)
 
 @dataclass(frozen=True, slots=True)
 class AssetState:
-    """What Dagster knows of an asset: hours that are materialised, the newest of them, and the last materialisation."""
+    """What Dagster knows of an asset: hours that are materialised, the newest of them, and when it was, and any was."""
 
     asset: str
     hours: int
     newest_hour: datetime | None
+    newest_hour_materialised_at: datetime | None
     materialised_at: datetime | None
 
 
@@ -39,7 +40,9 @@ class RunState:
 
     run_id: str
     status: str
-    hours: str
+    first_hour: datetime | None
+    last_hour: datetime | None
+    hours: int
     began_at: datetime | None
     seconds: float | None
 
@@ -82,24 +85,32 @@ def run_status(now: datetime, *, as_json: bool) -> None:
         }
         print(json.dumps(found, default=lambda instant: instant.isoformat(), ensure_ascii=False))  # noqa: T201
     else:
-        _show(assets, runs, now)
+        _show(assets, runs)
     if failure:
         raise failure
     if not as_json:
         console.print(_freshness(published, unknown, now), highlight=False, style="yellow" if unknown else "")
 
 
-def _show(assets: Sequence[AssetState], runs: Sequence[RunState], now: datetime) -> None:
+def _show(assets: Sequence[AssetState], runs: Sequence[RunState]) -> None:
     table(
-        "Assets",
-        ["asset", "hours", "newest hour", "materialised"],
-        [(a.asset, a.hours, _minute(a.newest_hour), _ago(now, a.materialised_at) or "never") for a in assets],
+        "Assets (times are in UTC)",
+        ["asset", "hours", "newest hour", "loaded at", "last load of any hour"],
+        [
+            (
+                a.asset,
+                a.hours,
+                *map(_minute, (a.newest_hour, a.newest_hour_materialised_at)),
+                _minute(a.materialised_at) or "never",
+            )
+            for a in assets
+        ],
     )
     table(
         "Last runs",
         ["run", "status", "hours", "began", "took"],
         [
-            (r.run_id[:8], r.status, r.hours, _minute(r.began_at), f"{r.seconds:.1f} s" if r.seconds else "")
+            (r.run_id[:8], r.status, _span(r), _minute(r.began_at), f"{r.seconds:.1f} s" if r.seconds else "")
             for r in runs
         ],
     )
@@ -109,11 +120,23 @@ def _assets(instance: dg.DagsterInstance) -> list[AssetState]:
     states = []
     for key in (keys.HOURLY_STATS, keys.CRM_EXTRACT, keys.TELEMETRY_EXTRACT, keys.MART):
         hours = instance.get_materialized_partitions(key)
-        latest = instance.fetch_materializations(key, limit=1).records
-        newest = max(map(parse_hour, hours)) if hours else None
-        when = datetime.fromtimestamp(latest[0].timestamp, UTC) if latest else None
-        states.append(AssetState(key.to_user_string(), len(hours), newest, when))
+        newest = max(hours, key=parse_hour) if hours else None
+        of_newest = dg.AssetRecordsFilter(key, asset_partitions=[newest]) if newest else None
+        states.append(
+            AssetState(
+                key.to_user_string(),
+                len(hours),
+                parse_hour(newest) if newest else None,
+                _materialised_at(instance, of_newest) if of_newest else None,
+                _materialised_at(instance, key),
+            )
+        )
     return states
+
+
+def _materialised_at(instance: dg.DagsterInstance, of: dg.AssetKey | dg.AssetRecordsFilter) -> datetime | None:
+    latest = instance.fetch_materializations(of, limit=1).records
+    return datetime.fromtimestamp(latest[0].timestamp, UTC) if latest else None
 
 
 def _runs(instance: dg.DagsterInstance) -> list[RunState]:
@@ -122,7 +145,8 @@ def _runs(instance: dg.DagsterInstance) -> list[RunState]:
         run, hours = record.dagster_run, hours_of_run(record.dagster_run.tags)
         began = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
         took = record.end_time - record.start_time if record.start_time and record.end_time else None
-        states.append(RunState(run.run_id, run.status.value.lower(), describe(hours) if hours else "", began, took))
+        first, last = (hours[0], hours[-1]) if hours else (None, None)
+        states.append(RunState(run.run_id, run.status.value.lower(), first, last, len(hours), began, took))
     return states
 
 
@@ -144,13 +168,15 @@ def _freshness(published: MartState | None, unknown: str | None, now: datetime) 
     return f"{MART}: {published.rows} rows in {published.hours} hours; {newest}."
 
 
+def _span(run: RunState) -> str:
+    return describe(hour_range(run.first_hour, run.last_hour)) if run.first_hour and run.last_hour else ""
+
+
 def _minute(instant: datetime | None) -> str:
     return f"{instant:%Y-%m-%d %H:%M}" if instant else ""
 
 
-def _ago(now: datetime, then: datetime | None) -> str:
-    if then is None:
-        return ""
+def _ago(now: datetime, then: datetime) -> str:
     seconds = max(0, int((now - then).total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:

@@ -1,7 +1,9 @@
 """`bionicpro verify`."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.databases import clickhouse_of, crm_of, telemetry_of
@@ -11,7 +13,7 @@ from bionicpro_assets.hours import HOUR, describe, floor_hour
 from bionicpro_assets.period import period
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
-from bionicpro_assets.verify import verify
+from bionicpro_assets.verify import Verification, verify
 
 ROWS_SHOWN = 20
 
@@ -43,11 +45,12 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
         for hour, prosthesis, chip, kind, names in rows:
             difference = {"hour": hour, "prosthesis_id": prosthesis, "chip_id": chip, "kind": kind, "columns": names}
             print(json.dumps(difference, ensure_ascii=False))  # noqa: T201
+        print(json.dumps(_summary(hours, found, len(rows)), ensure_ascii=False))  # noqa: T201
     elif rows:
         table(
             "Rows that differ", ["hour (UTC)", "prosthesis", "chip", "the mart's row is", "columns"], rows[:ROWS_SHOWN]
         )
-    if not found.differing_hours and not found.never_loaded and not found.faults:
+    if found.is_same:
         if not as_json:
             console.print(f"{describe(hours)}: the mart's {found.rows_found} rows are what the sources give.")
             for words in found.unknown:
@@ -63,3 +66,20 @@ def run_verify(first: str | None, last: str | None, now: datetime, *, as_json: b
         said.append(f"Never loaded: {describe(found.never_loaded)}.")
     said.append("To load hours again: bionicpro materialize --from … --to …")
     raise AnswerError("\n".join(said))
+
+
+def _summary(hours: Sequence[datetime], found: Verification, differing: int) -> dict[str, Any]:
+    """The last object for scripts, which is there also when all is well."""
+    return {
+        "same": found.is_same,
+        "first_hour": hours[0].isoformat(),
+        "last_hour": hours[-1].isoformat(),
+        "hours": len(hours),
+        "rows_expected": found.rows_expected,
+        "rows_found": found.rows_found,
+        "differing_rows": differing,
+        "differing_hours": [hour.isoformat() for hour in found.differing_hours],
+        "never_loaded": [hour.isoformat() for hour in found.never_loaded],
+        "faults": list(found.faults),
+        "unknown": list(found.unknown),
+    }

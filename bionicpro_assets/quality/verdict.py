@@ -65,7 +65,8 @@ class Verdict(Generic[Moment]):
         count = sum(self.found[moment].failed for moment in self.failing)
         example = next((s for moment in self.failing for s in self.found[moment].sample), "")
         like = f", like {example}" if example else ""
-        return f"{self.claim.name}: {self.claim.words} Not so {count} times {_where(self.failing)}{like}."
+        times = f"{count} time{'' if count == 1 else 's'}"
+        return f"{self.claim.name}: {self.claim.words} Not so {times} {_where(self.failing)}{like}."
 
 
 HourVerdict = Verdict[datetime]

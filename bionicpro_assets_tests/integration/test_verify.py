@@ -37,6 +37,8 @@ def test_a_mart_that_is_right(loaded):
     result = verify()
     assert result.exit_code == 0, result.output
     assert "the mart's 6 rows are what the sources give" in " ".join(result.output.split())
+    (summary,) = map(json.loads, verify("--json").stdout.splitlines())
+    assert (summary["same"], summary["rows_expected"], summary["rows_found"], summary["hours"]) == (True, 6, 6, 2)
 
 
 def test_every_kind_of_difference_is_named(loaded):
@@ -46,10 +48,9 @@ def test_every_kind_of_difference_is_named(loaded):
     loaded.add_hour("C4", LAST)
     result = verify("--json")
     assert result.exit_code == 1
-    found = {
-        (d["chip_id"], d["hour"]): d
-        for d in map(json.loads, (x for x in result.output.splitlines() if x.startswith("{")))
-    }
+    *differences, summary = map(json.loads, result.stdout.splitlines())
+    assert (summary["same"], summary["differing_rows"], len(summary["differing_hours"])) == (False, 3, 2)
+    found = {(d["chip_id"], d["hour"]): d for d in differences}
     hour = {h: f"{h:%Y-%m-%d %H:%M}" for h in (FIRST, LAST)}
     assert {key: d["kind"] for key, d in found.items()} == {
         ("C1", hour[FIRST]): "surplus",
@@ -96,7 +97,7 @@ def test_a_roll_up_that_isnt_that_of_the_raw_rows(platform, sources, monkeypatch
     result = verify()
     assert result.exit_code == 1, result.output
     said = " ".join(result.output.split())
-    assert f"The hourly counts are those of the raw rows. Not so 1 times in {LAST:%Y-%m-%d %H:%M}" in said
+    assert f"The hourly counts are those of the raw rows. Not so 1 time in {LAST:%Y-%m-%d %H:%M}" in said
     # The raw rows are looked at where this platform rolls them up; otherwise they are somebody else's.
     monkeypatch.setenv("BIONICPRO_ROLLUP", "external")
     assert verify().exit_code == 0
