@@ -2,8 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo up test test-slow test-browser e2e-compose chaos bench lint format lock clean
+.PHONY: help demo up test test-slow test-browser e2e-compose chaos bench lint format lock clean
 .DEFAULT_GOAL := demo
+
+help:  ## what there is to make
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
 
 .venv/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=python3.12 ..." % v)'
@@ -50,12 +53,12 @@ BARS ?=
 bench: .venv-bench/.installed  ## against what people would otherwise use, into docs/benchmarks.md; PROSTHESES=300000 for the full size, BARS=1 for all that has a bar
 	.venv-bench/bin/python -W ignore -m bench --prostheses $(PROSTHESES) --readers $(READERS) --senders $(SENDERS) --days $(DAYS) --rounds $(ROUNDS) $(if $(BARS),--bars)
 
-lint: .venv/.installed
+lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: .venv/.installed
+format: .venv/.installed  ## have ruff put it in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

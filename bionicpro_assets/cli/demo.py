@@ -15,7 +15,7 @@ from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
-from bionicpro_assets.setup.demo import Fleet, demo_databases, is_refitted, refit, write_env_file
+from bionicpro_assets.setup.demo import DEMO_ENV, Fleet, demo_databases, demo_in_use, is_refitted, refit, write_env_file
 from bionicpro_assets.sqlfiles import sql
 
 MINUTES_INTO_THE_HOUR = timedelta(minutes=12)
@@ -36,6 +36,7 @@ def run_demo(home: Path, fleet: Fleet) -> None:
     began = time.monotonic()
     console.print(f"Starting PostgreSQL in {home / 'postgres'} and making demo data …")
     with demo_databases(home, fleet) as values:
+        other = demo_in_use()
         env_file = write_env_file(values, home)
         os.environ["BIONICPRO_ENV_FILE"] = str(env_file)
         settings = Settings.load()
@@ -46,7 +47,14 @@ def run_demo(home: Path, fleet: Fleet) -> None:
     took = time.monotonic() - began
     option = "" if env_file.name == ".env" else f" --env-file {os.path.relpath(env_file)}"
     bionicpro = "bionicpro" if shutil.which("bionicpro") else ".venv/bin/bionicpro"
-    console.print(f"\nDone in {took:.0f} s; the settings are in {os.path.relpath(env_file)}. How to go on:")
+    console.print(f"\nDone in {took:.0f} s; the settings are in {os.path.relpath(env_file)}.", highlight=False)
+    if other and other != home.resolve() and (other / DEMO_ENV).exists():
+        console.print(
+            f"Until now they were those of the demo in {os.path.relpath(other)}; it stays. To use it: "
+            f"{bionicpro} --env-file {os.path.relpath(other / DEMO_ENV)} …",
+            highlight=False,
+        )
+    console.print("How to go on:")
     for command, what in (
         ("up", "the Dagster UI with the schedule on, at http://127.0.0.1:3000"),
         ('query "SELECT count() FROM reports.user_prosthesis_stats"', "SQL on the mart"),

@@ -5,15 +5,32 @@ import sys
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
+from bionicpro_assets import __version__
+from bionicpro_assets.cli.stopping import ctrl_c_held_back
 from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.folders import keep_private
 
+
+class _Commands(TyperGroup):
+    """All commands. Typer (0.29) shows a wrong choice with words of pydantic's before its own."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
     name="bionicpro",
+    cls=_Commands,
     help="Prosthesis reports as Dagster assets: two PostgreSQL databases in, one ClickHouse mart out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -39,11 +56,20 @@ class Failed(typer.Exit):
         super().__init__(1 if isinstance(error, AnswerError) else 2)
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     env_file: Annotated[
         Path | None, typer.Option(help="File with settings, in place of .env in the working directory.")
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """Settings come from the environment and from .env; the environment wins."""
     keep_private()
@@ -67,10 +93,10 @@ def demo(
 
     Again: adds the telemetry since the last time, and loads it.
     """
-    from bionicpro_assets.cli.demo import run_demo
-    from bionicpro_assets.setup.demo import Fleet
+    with _said(), ctrl_c_held_back():
+        from bionicpro_assets.cli.demo import run_demo
+        from bionicpro_assets.setup.demo import Fleet
 
-    with _said():
         run_demo(home, Fleet(prostheses, hours, seed))
 
 
@@ -156,10 +182,13 @@ def materialize(
     ] = False,
 ) -> None:
     """Run the job bionicpro_reports_etl over a window of hours, here and now. Status 1 if it fails."""
-    from bionicpro_assets.cli.materialize import run_materialize
+    now = datetime.now(UTC)
+    with _said(), ctrl_c_held_back():
+        # Before Dagster is imported, which takes seconds: a wrong hour is said at once.
+        _check_period(first, last, now)
+        from bionicpro_assets.cli.materialize import run_materialize
 
-    with _said():
-        run_materialize(first, last, datetime.now(UTC), as_of_now=wearers_as_of_now, chips=chip or [], as_json=json)
+        run_materialize(first, last, now, as_of_now=wearers_as_of_now, chips=chip or [], as_json=json)
 
 
 @app.command(
@@ -173,13 +202,17 @@ def verify(
     last: Annotated[
         str | None, typer.Option("--to", help="Last hour, included. Default: the last closed hour.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a differing row, for scripts.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a differing row, for scripts, and one at the end.")
+    ] = False,
 ) -> None:
     """Compare the mart with the sources as they are now, row by row. Status 1 if they differ."""
-    from bionicpro_assets.cli.verify import run_verify
-
+    now = datetime.now(UTC)
     with _said():
-        run_verify(first, last, datetime.now(UTC), as_json=json)
+        _check_period(first, last, now)
+        from bionicpro_assets.cli.verify import run_verify
+
+        run_verify(first, last, now, as_json=json)
 
 
 @app.command(
@@ -307,6 +340,13 @@ def test() -> None:
 
     with _said():
         run_alerts_test(datetime.now(UTC))
+
+
+def _check_period(first: str | None, last: str | None, now: datetime) -> None:
+    from bionicpro_assets.period import period
+    from bionicpro_assets.settings import Settings
+
+    period(Settings.load(), first, last, now)
 
 
 class _said:  # noqa: N801 - reads as a word at its use

@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.text import Text
 
 from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.cli.stopping import stopping
 from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import AnswerError, PlatformError
@@ -105,17 +106,23 @@ def load_hours(
 
     Raises:
         PlatformError: A run failed; those before it stand. Or this Dagster has its runs elsewhere.
+        KeyboardInterrupt: Ctrl-C was pressed; the run is canceled.
     """
     if not as_json:
         console.print(f"Loading {describe(hours)} with the job bionicpro_reports_etl.")
-    with dagster_instance(settings) as instance, _progress(disable=as_json) as progress:
+    with (
+        dagster_instance(settings) as instance,
+        _progress(disable=as_json) as progress,
+        stopping(instance) as stop,
+    ):
         _require_runs_here(instance)
         task = progress.add_task("", total=len(hours))
         for i in range(0, len(hours), settings.hours_per_run):
             chunk, run_id = hours[i : i + settings.hours_per_run], str(uuid.uuid4())
-            began = time.monotonic()
+            began, stop.run_id = time.monotonic(), run_id
             with nullcontext() if as_json else _told(instance, run_id, progress):
                 outcome = run_job(settings, instance, chunk, run_id, crm_config)
+            stop.check()
             took = time.monotonic() - began
             if as_json:
                 window = {

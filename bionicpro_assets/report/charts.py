@@ -182,7 +182,8 @@ def _for_page(text: str, chart: Chart, lang: Language, prefix: str) -> str:
             else:
                 element.set(attribute, value.replace("url(#", f"url(#{prefix}-"))
     root.set("role", "img")
-    root.set("aria-labelledby", f"{prefix}-name {prefix}-says")
+    # Its title is the heading above it, which is read already.
+    root.set("aria-labelledby", f"{prefix}-says")
     says = ET.Element(f"{{{SVG}}}desc", {"id": f"{prefix}-says"})
     says.text = f"{chart.words} {chart.help}"
     name = ET.Element(f"{{{SVG}}}title", {"id": f"{prefix}-name"})

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from dotenv import dotenv_values
+
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.folders import write_private, writing
 from bionicpro_assets.hours import HOUR, floor_hour, partition_key
@@ -15,7 +17,7 @@ from bionicpro_assets.setup.embedded import embedded_postgres, embedded_settings
 from bionicpro_assets.setup.postgres import apply_postgres_schema, call, run_scripts, transaction
 from bionicpro_assets.sqlfiles import sql
 
-FLEET_FILE = "demo.json"
+FLEET_FILE, DEMO_ENV = "demo.json", "demo.env"
 ENV_HEADER = "# Written by `bionicpro demo`: embedded databases with demo data. Replace it by settings of your own.\n"
 
 
@@ -106,17 +108,28 @@ def demo_databases(home: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
 
 
 def write_env_file(settings: dict[str, str], home: Path) -> Path:
-    """Write the settings to `.env` here, or, where that is somebody's own, to `demo.env` in `home`.
+    """Write the settings to `demo.env` in `home`, and to `.env` here, unless that is somebody's own.
+
+    Returns:
+        The file that the commands need: `.env`, which they read by themselves, or the other.
 
     Raises:
         PlatformError: The file can't be written.
     """
-    target = Path(".env")
-    with writing(target.resolve()):
+    text = ENV_HEADER + "".join(f"{name}='{value}'\n" for name, value in settings.items())
+    own, here = home / DEMO_ENV, Path(".env")
+    with writing(here.resolve()):
         # Somebody's own may be in any encoding.
-        if target.exists() and not target.read_bytes().startswith(ENV_HEADER.encode()):
-            target = home / "demo.env"
-    lines = "".join(f"{name}='{value}'\n" for name, value in settings.items())
-    with writing(target.absolute()):
-        write_private(target, ENV_HEADER + lines)
-    return target.resolve()
+        is_ours = not here.exists() or here.read_bytes().startswith(ENV_HEADER.encode())
+    for target in (own, here) if is_ours else (own,):
+        with writing(target.absolute()):
+            write_private(target, text)
+    return (here if is_ours else own).resolve()
+
+
+def demo_in_use() -> Path | None:
+    """The folder of the demo that `.env` here is for; None if there is none."""
+    file = Path(".env")
+    if not file.exists() or not file.read_bytes().startswith(ENV_HEADER.encode()):
+        return None
+    return Path(dotenv_values(file).get("BIONICPRO_HOME") or "")

@@ -136,7 +136,8 @@ def _is_a_name(text: str) -> bool:
     if len(words) != 2:
         return len(words) == 1
     command = getattr(get_command(app), "commands").get(words[1])  # noqa: B009 - a group, which its type doesn't say
-    return command is not None and any(parameter.required for parameter in command.params)
+    # A query may also come from standard input.
+    return command is not None and (words[1] == "query" or any(parameter.required for parameter in command.params))
 
 
 def _pattern(shown: str) -> str:

@@ -136,6 +136,18 @@ def test_the_demo_again_goes_on_where_it_was(demo, folder):
     assert before == after
 
 
+def test_a_second_demo_says_where_the_first_is(demo, folder):
+    second = run(folder, "demo", "--home", "other", "--hours", "1", "--prostheses", "3")
+    assert second.returncode == 0, second.stderr
+    assert "those of the demo in .bionicpro; it stays" in second.stdout
+    assert "--env-file .bionicpro/demo.env" in second.stdout
+    count = ("query", "SELECT count() FROM reports.user_prosthesis_stats")
+    first = run(folder, "--env-file", ".bionicpro/demo.env", *count)
+    assert int(first.stdout) > int(run(folder, *count).stdout) > 0
+    # For the tests that follow, it is the first one's again.
+    assert run(folder, "demo").returncode == 0
+
+
 def test_settings_of_ones_own_are_left_alone():
     with folder_for_postgres() as other:
         (other / ".env").write_text("ETL_LOOKBACK_HOURS=3\n")

@@ -1,9 +1,16 @@
 """The command line on real databases: what it does, what it says, how it ends."""
 
 import json
+import re
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -12,6 +19,7 @@ from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.setup.demo import write_env_file
+from bionicpro_assets_tests.e2e.upping import until
 from bionicpro_assets_tests.integration.platform import mart_rows
 from bionicpro_assets_tests.integration.test_engine import another_process
 
@@ -408,8 +416,18 @@ def test_status_before_and_after_a_run(configured):
     assert "nothing is published yet" in before.output
     bionicpro(*LOAD)
     after = bionicpro("status").output
+    # An older hour again: the newest was loaded before that.
+    between, first = datetime.now(UTC), f"{FIRST:%Y-%m-%dT%H:%M}"
+    bionicpro("materialize", "--from", first, "--to", first)
     for_scripts = json.loads(bionicpro("status", "--json").stdout)
-    assert [run["status"] for run in for_scripts["runs"]] == ["success"]
+    assert [(r["status"], r["first_hour"], r["last_hour"], r["hours"]) for r in for_scripts["runs"]] == [
+        ("success", FIRST.isoformat(), FIRST.isoformat(), 1),
+        ("success", FIRST.isoformat(), OPEN.isoformat(), 3),
+    ]
+    for asset in for_scripts["assets"]:
+        if asset["hours"]:
+            assert asset["newest_hour"] == OPEN.isoformat()
+            assert asset["newest_hour_materialised_at"] < between.isoformat() < asset["materialised_at"]
     assert {a["asset"]: a["hours"] for a in for_scripts["assets"]}["reports/user_prosthesis_stats"] > 0
     assert for_scripts["mart"]["rows"] == 9
     assert "reports/user_prosthesis_stats" in after
@@ -436,11 +454,63 @@ def test_an_engine_that_is_at_work_is_no_fault(configured, tmp_path):
     assert "in use by another process" in json.loads(result.stdout)["mart_unknown_because"]
 
 
+@pytest.mark.parametrize("command", [["report", "--lang", "de", "--fleet"], ["query", "SELECT 1", "--format", "xml"]])
+def test_a_wrong_choice_is_told_in_words_of_the_commands(command):
+    result = bionicpro(*command)
+    assert result.exit_code == 2
+    assert "is not one of" in result.output
+    assert "Value error" not in result.output
+
+
+def test_a_wrong_hour_is_said_before_dagster_is_imported(configured):
+    """It takes seconds."""
+    code = "import sys; from bionicpro_assets.cli.main import app; app(standalone_mode=False)"
+    for command in ("materialize", "verify"):
+        asked = [sys.executable, "-X", "importtime", "-c", code, command, "--from", "yesterday"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False)
+        assert "'yesterday' is not an hour; write it like 2026-11-24T08:00" in done.stderr
+        assert not re.search(r"\| +dagster$", done.stderr, re.MULTILINE)
+
+
 def test_a_failed_run_shows_in_the_status(configured):
     bionicpro("init", "clickhouse")
     configured.in_telemetry("DROP VIEW telemetry.v_hourly_telemetry")
     bionicpro(*LOAD)
     assert "failure" in bionicpro("status").output
+
+
+def test_ctrl_c_cancels_the_run_and_leaves_nothing_half_done(configured, tmp_path):
+    """In the middle of a step: the source's table is locked, so that the run waits in it."""
+    bionicpro("init", "clickhouse")
+    assert bionicpro(*LOAD).exit_code == 0
+    before = mart(tmp_path)
+    configured.in_telemetry(
+        "UPDATE telemetry.hourly_stats SET movements_count = movements_count + 1000, updated_at = now()"
+    )
+    with psycopg2.connect(configured.telemetry.url) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE telemetry.hourly_stats IN ACCESS EXCLUSIVE MODE")
+        command = [Path(sys.executable).parent / "bionicpro", *LOAD]
+        # A shell has its background jobs ignore Ctrl-C, and these tests may be in one.
+        restored = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **restored
+        ) as process:
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = %s"
+            until("the run waits", 120, lambda: configured.in_crm(waiting, (other.info.dbname,)) != [(0,)])
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            # A read that has begun ends before Python looks at the signal.
+            other.rollback()
+            said, _ = process.communicate(timeout=120)
+    assert (process.returncode, said.splitlines()[-1]) == (130, "Stopped."), said
+    assert "Exception" not in said
+    assert "Interrupted" not in said
+    newest, *_ = json.loads(bionicpro("status", "--json").stdout)["runs"]
+    assert newest["status"] == "canceled"
+    assert mart(tmp_path) in (before, configured.expected_mart(FIRST, OPEN))
+    again = bionicpro(*LOAD)
+    assert again.exit_code == 0, again.output
+    assert mart(tmp_path) == configured.expected_mart(FIRST, OPEN) != before
 
 
 def test_the_demo_refuses_to_touch_databases_that_are_configured(configured):

@@ -101,7 +101,11 @@ def test_settings_that_are_written_again_are_closed(tmp_path):
     target = tmp_path / ".env"
     target.write_text(ENV_HEADER + "OLD='a long line that the new text does not reach'\n")
     target.chmod(0o664)
-    assert write_env_file({"BIONICPRO_HOME": "x"}, tmp_path / "home") == target
+    home = tmp_path / "home"
+    home.mkdir()
+    assert write_env_file({"BIONICPRO_HOME": "x"}, home) == target
+    assert (home / "demo.env").read_text() == target.read_text()
+    assert mode(home / "demo.env") == 0o600
     assert target.read_text() == ENV_HEADER + "BIONICPRO_HOME='x'\n"
     assert mode(target) == 0o600
     write_private(tmp_path / "new", "x")
