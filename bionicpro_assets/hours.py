@@ -31,7 +31,10 @@ def parse_hour(text: str) -> datetime:
             instant = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(f"{text!r} is not an hour; write it like 2026-11-24T08:00") from None
-    instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    try:
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is no hour of the years 1 to 9999 in UTC") from None
     if instant != floor_hour(instant):
         raise ValueError(f"{text!r} is not a whole UTC hour")
     return instant

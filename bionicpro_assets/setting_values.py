@@ -21,6 +21,8 @@ CLICKHOUSE_OPTIONS = {
     "send_receive_timeout",
 }
 
+ENCODE = "special characters in the password must be percent-encoded"
+
 # A machine's folder of zones has them, and Python lists them; IANA doesn't, nor do polars and ClickHouse.
 NO_TIME_ZONES = {"localtime", "Factory"}
 
@@ -32,19 +34,18 @@ def _postgres_url(secret: SecretStr) -> SecretStr:
     url = secret.get_secret_value()
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("must begin with postgresql://, like postgresql://user:password@host:5432/database")
-    encode = "special characters in the password must be percent-encoded"
     try:
         parts = parse_dsn(url)
     except ProgrammingError:
         # libpq's message may quote the password, so it isn't passed on.
-        raise ValueError(f"is not a PostgreSQL URL; {encode}") from None
+        raise ValueError(f"is not a PostgreSQL URL; {ENCODE}") from None
     # With an @ or a / of the password left as it is, libpq takes a part of the password for a host, a port or a
     # database, and its errors, and ours, would show it.
     if url.count("@") > 1 or "@" in parts.get("dbname", ""):
-        raise ValueError(f"has an @ that belongs to no host; {encode}")
+        raise ValueError(f"has an @ that belongs to no host; {ENCODE}")
     ports = parts.get("port", "").split(",")
     if any(port and not (port.isdecimal() and 0 < int(port) < 65536) for port in ports):
-        raise ValueError(f"has a port that isn't a number from 1 to 65535; {encode}")
+        raise ValueError(f"has a port that isn't a number from 1 to 65535; {ENCODE}")
     if len(ports) not in (1, len(parts.get("host", "").split(","))):
         raise ValueError("must have one port, or as many as hosts")
     if not parts.get("dbname"):
@@ -57,13 +58,16 @@ def _clickhouse_url(secret: SecretStr) -> SecretStr:
         url = urlsplit(secret.get_secret_value())
         port = url.port
     except ValueError:
-        raise ValueError("is not a URL; special characters in the password must be percent-encoded") from None
+        raise ValueError(f"is not a URL; {ENCODE}") from None
     if url.scheme == "chdb":
         if url.netloc or len(url.path) < 2:
             raise ValueError("must name an absolute folder, like chdb:///var/lib/bionicpro/clickhouse")
         return secret
     if url.scheme not in ("http", "https"):
         raise ValueError("must begin with chdb://, http:// or https://")
+    if url.fragment or "@" in url.path + url.query or url.netloc.count("@") > 1:
+        # Else what follows a raw #, ? or / in the password would be taken for something else, and shown.
+        raise ValueError(f"isn't clear about where its password ends; {ENCODE}")
     if not url.hostname or port == 0:
         raise ValueError("names no host: like https://user:password@host:8443/reports")
     if url.path not in ("", "/", "/reports"):
@@ -92,6 +96,13 @@ def _time_zone(name: str) -> str:
 
 def _hour(value: object) -> object:
     return parse_hour(value) if isinstance(value, str) else value
+
+
+def _since_2000(hour: datetime) -> datetime:
+    # Each hour is a partition to Dagster, and a century of them makes every page slow.
+    if hour.year < 2000:
+        raise ValueError("lies before 2000: give the first hour of which there is telemetry, like 2026-01-01T00:00")
+    return hour
 
 
 def _smtp_url(secret: SecretStr) -> SecretStr:
@@ -123,4 +134,4 @@ WebUrl = Annotated[str, AfterValidator(web_url)]
 Addressees = Annotated[str, AfterValidator(_addressees)]
 Sender = Annotated[str, AfterValidator(_sender)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
-Hour = Annotated[datetime, BeforeValidator(_hour)]
+Hour = Annotated[datetime, BeforeValidator(_hour), AfterValidator(_since_2000)]

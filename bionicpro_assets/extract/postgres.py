@@ -1,42 +1,42 @@
-"""Reading PostgreSQL: a read-only snapshot of one database, as Arrow."""
+"""Reading a source database: one snapshot per read, typed frames out, errors in words."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from bionicpro_assets.errors import NotGrantedError, SourceError
+from bionicpro_assets.extract import connect
+from bionicpro_assets.extract.connect import (
+    TAKEN,
+    address_of,
+    answered,
+    open_reader,
+    open_writer,
+    parts_of,
+    sqlstate_of_refusal,
+)
 from bionicpro_assets.sqlfiles import sql
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as PgConnection
 
 # SQLSTATE classes and codes after which the same attempt may succeed: connection lost, server starting or
 # stopping, conflict with recovery on a replica, lock or statement timeout, resources short for now.
 RETRYABLE_SQLSTATES = ("08", "40", "53", "57", "55P03", "58")
-REFUSALS = re.compile(
-    r"authentication failed|no pg_hba.conf entry|does not exist|not permitted to log in|no password supplied"
-)
-# What a server says that has no connection to give: to anybody, to a role, to a database, or to ordinary users.
-TOO_MANY = re.compile(r"too many (connections|clients)|remaining connection slots are reserved")
-SECONDS_FOR_A_FREE_CONNECTION = 2.0
-# What a connection has unless its URL says otherwise: bounds for a server that takes it and stays silent, and for a
-# network that is gone.
-DEFAULTS = {
-    "application_name": "bionicpro_assets",
-    "connect_timeout": "30",
-    "keepalives_idle": "60",
-    "keepalives_interval": "10",
-    "keepalives_count": "6",
-}
-# In the first message to the server: it goes before what a role or a database has set, and holds for errors too.
-ALWAYS = {"client_encoding": "UTF8"}
-UNQUOTED = "-c quote_all_identifiers=off"
-# Bytes, or characters, that UTF-8 doesn't have: a database in SQL_ASCII takes any.
+# Wrong password or no entry for the client; no such database.
+REFUSALS = ("28", "3D000")
+# A relation, a schema or a function that isn't there.
+NOT_THERE = ("42P01", "3F000", "42883")
+# Text that can't be handed over as UTF-8: in a database without an encoding, SQL_ASCII, it may be anything.
 NO_TEXT = ("22021", "22P05")
+TOO_MANY = "53300"
+SECONDS_FOR_A_FREE_CONNECTION = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +55,9 @@ class PostgresSource:
 
     @property
     def place(self) -> str:
-        """Name and address without the secret, for messages and logs."""
-        parts = self._parts()
-        hosts, ports = (parts.get(name, "").split(",") for name in ("host", "port"))
-        if len(ports) != len(hosts):
-            ports = ports[:1] * len(hosts)
-        at = ",".join(
-            f"{host}:{port}" if port else host
-            for host, port in zip(hosts, ports, strict=True)
-            if host and not host.startswith("/")
-        )
-        return f"{self.name} ({at or 'local socket'}/{parts.get('dbname', '')})"
-
-    @property
-    def conninfo(self) -> str:
-        """How libpq connects, with its secret; never shown. For `psycopg2` and ADBC alike."""
-        from psycopg2.extensions import make_dsn
-
-        return str(make_dsn(**{**DEFAULTS, **self._parts(), **ALWAYS}))
-
-    def _parts(self) -> dict[str, str]:
-        # libpq's own reading of the URL: no other knows several hosts, and what a password may hold.
-        from psycopg2.extensions import parse_dsn
-
-        return dict(parse_dsn(self.url))
+        """Name and addresses without the secret, for messages and logs."""
+        parts = parts_of(self.url)
+        return f"{self.name} ({address_of(parts)}/{parts.get('dbname', '')})"
 
     @contextmanager
     def snapshot(self, of: "Snapshot | None" = None) -> Iterator["Snapshot"]:
@@ -90,37 +69,39 @@ class PostgresSource:
         Raises:
             SourceError: The database can't be reached, refuses, or fails while it is read.
         """
-        # A further connection is a help that a read can do without: no waiting for that one.
-        patience = 0 if of else SECONDS_FOR_A_FREE_CONNECTION
         with ExitStack() as opened:
-            cursor, read_at = self._begin(opened, of, self.conninfo, patience)
-            if not isinstance(read_at, datetime):
-                # The driver looks types up by names, before anything can be set, and doesn't know them in quotes. Only
-                # then: a pooler may not take options.
-                opened.close()
-                cursor, read_at = self._begin(opened, of, self._with_options(UNQUOTED), patience)
-            yield Snapshot(self, cursor, of.read_at if of else read_at)
+            # A further connection is a help that a read can do without: no waiting for that one.
+            patience = 0 if of else SECONDS_FOR_A_FREE_CONNECTION
+            try:
+                read_at, encoding, cursor = self._begun(opened, of, patience)
+                if not isinstance(encoding, str):
+                    # The driver looks types up by names, before anything can be set, and doesn't know them in quotes.
+                    # Only then: a pooler may not take options.
+                    opened.close()
+                    read_at, encoding, cursor = self._begun(opened, of, patience, unquoted=True)
+                yield Snapshot(self, cursor, read_at, encoding)
+            except SilentError:
+                # The driver still waits on this connection, in a thread of its own: closing it now could crash.
+                connect.leave_alone(opened.pop_all())
+                raise
 
-    def _begin(self, opened: ExitStack, of: "Snapshot | None", conninfo: str, patience: float) -> tuple[Any, Any]:
-        """The cursor of a new transaction, and the instant that it reads, as the driver gives it."""
+    def _begun(
+        self, opened: ExitStack, of: "Snapshot | None", patience: float, *, unquoted: bool = False
+    ) -> tuple[Any, Any, Any]:
+        """What `_begin` gives on a new connection, and its cursor."""
         # Imported where it is used, here and below: it brings all of pyarrow, and the daemon loads this module too.
         from adbc_driver_postgresql import dbapi
 
-        connection = opened.enter_context(closing(self._connect(conninfo, patience)))
+        connection = opened.enter_context(closing(self._connect(patience, unquoted=unquoted)))
         cursor = opened.enter_context(closing(connection.cursor()))
         try:
-            cursor.execute(sql("postgres/read_transaction.sql"))
-            if of:
-                # A name that the server made, of digits and dashes; the statement takes no parameters.
-                cursor.execute(f"SET TRANSACTION SNAPSHOT '{of.exported}'")
-            cursor.execute(sql("postgres/session.sql"))
-            read_at = cursor.fetchone()[0]
-            cursor.execute(sql("postgres/limits.sql"))
+            return *answered(connect.ANSWER_SECONDS, _begin, cursor, of), cursor
         except dbapi.Error as error:
             raise self.explained(error) from error
-        return cursor, read_at
+        except TimeoutError:
+            raise self.silent(connect.ANSWER_SECONDS) from None
 
-    def _connect(self, conninfo: str, patience: float) -> Any:
+    def _connect(self, patience: float, *, unquoted: bool) -> Any:
         """A connection. One that is refused because too many are open is asked for again, for `patience` seconds.
 
         The driver looks types up in a session of its own before it opens the one it gives out, and the server takes a
@@ -130,48 +111,114 @@ class PostgresSource:
         from adbc_driver_postgresql import dbapi
 
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: bool(TOO_MANY.search(str(error)))),
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, RefusedForNowError)),
             wait=tenacity.wait_fixed(0.1),
             stop=tenacity.stop_after_delay(patience),
             reraise=True,
         )
+
+        def attempt() -> Any:
+            try:
+                return open_reader(self.url, unquoted=unquoted)
+            except dbapi.Error as error:
+                raise self.explained(error, connecting=True) from error
+            except TimeoutError:
+                raise self.silent(connect.ANSWER_SECONDS) from None
+
+        return attempts(attempt)
+
+    @contextmanager
+    def writer(self, *, autocommit: bool = False) -> Iterator["PgConnection"]:
+        """A connection of psycopg2, for `connect.transaction`; its errors are explained.
+
+        Raises:
+            SourceError: The database can't be reached, refuses, or fails.
+        """
+        import psycopg2
+
         try:
-            return attempts(dbapi.connect, conninfo)
-        except dbapi.Error as error:
-            raise self.explained(error) from error
+            # A refusal in a language that isn't in UTF-8 is no text for the driver.
+            opened = open_writer(self.url)
+        except (psycopg2.Error, UnicodeDecodeError) as error:
+            raise self.explained(error, connecting=True) from error
+        except TimeoutError:
+            raise self.silent(connect.ANSWER_SECONDS) from None
+        with closing(opened) as connection:
+            connection.autocommit = autocommit
+            try:
+                yield connection
+            except psycopg2.Error as error:
+                raise self.explained(error) from error
 
-    def _with_options(self, options: str) -> str:
-        from psycopg2.extensions import make_dsn
+    def silent(self, seconds: float) -> "SilentError":
+        """That the server took the connection, or a question, and said nothing for so long."""
+        return SilentError(
+            f"{self.place} hasn't answered for {seconds:.0f} s. See if the server, or what stands before it, is stuck.",
+            retryable=True,
+        )
 
-        given = self._parts().get("options") or os.environ.get("PGOPTIONS", "")
-        return str(make_dsn(self.conninfo, options=f"{given} {options}".strip()))
+    def explained(self, error: Exception, *, connecting: bool = False) -> SourceError:
+        """The driver's error as one sentence that names the database and what to do.
 
-    def explained(self, error: Exception) -> SourceError:
-        """The driver's error as one sentence that names the database and what to do."""
+        Args:
+            error: Of ADBC or psycopg2. Its code decides; its words may be in any language.
+            connecting: Whether it kept a connection from being opened. Then the server is asked again for its code.
+        """
         # ADBC calls it sqlstate, psycopg2 pgcode.
-        sqlstate = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
-        text = _first_line(str(error))
-        if TOO_MANY.search(text):
+        code = str(getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or "")
+        if connecting:
+            code = sqlstate_of_refusal(self.url)
+        text = self._without_secrets(_words(error))
+        where = self.place
+        if code == TOO_MANY:
             what_to_do = "Raise the limit, or end sessions that aren't needed."
-            return SourceError(f"{self.place}: {text}. {what_to_do}", retryable=True)
-        if sqlstate.startswith(("42P01", "3F000", "42883")):
-            return SourceError(f"{self.place}: {text}. Has this database the schema of the data contract? {self._hint}")
-        if sqlstate in NO_TEXT:
+            return RefusedForNowError(f"{where}: {text}. {what_to_do}", retryable=True)
+        if code == TAKEN:
+            return RefusedForNowError(f"{where}: {text}.", retryable=True)
+        if code in NOT_THERE:
+            return SourceError(f"{where}: {text}. Has this database the schema of the data contract? {self._hint}")
+        if code in NO_TEXT:
             what_to_do = "Correct the text where it comes from, or move the data into a database in UTF8."
-            return SourceError(f"{self.place} has text that can't be read as UTF-8: {text}. {what_to_do}")
-        if sqlstate == "42501":
-            return NotGrantedError(f"{self.place}: {text}. Grant it to the user of {self.setting}.")
-        if sqlstate.startswith(RETRYABLE_SQLSTATES):
-            return SourceError(f"{self.place}: {text}.", retryable=True)
-        if sqlstate and not sqlstate.startswith("28"):
-            return SourceError(f"{self.place}: {text}.")
-        if sqlstate or REFUSALS.search(text):
-            return SourceError(f"{self.place} refuses the connection: {text}. {self._hint}")
-        return SourceError(f"{self.place} can't be reached: {text}. {self._hint}", retryable=True)
+            return SourceError(f"{where} has text that can't be read as UTF-8: {text}. {what_to_do}")
+        if code == "42501":
+            return NotGrantedError(f"{where}: {text}. Grant it to the user of {self.setting}.")
+        if code.startswith(RETRYABLE_SQLSTATES):
+            return SourceError(f"{where}: {text}.", retryable=True)
+        if code.startswith(REFUSALS):
+            return SourceError(f"{where} refuses the connection: {text}. {self._hint}")
+        if code:
+            return SourceError(f"{where}: {text}.")
+        return SourceError(f"{where} can't be reached: {text}. {self._hint}", retryable=True)
 
     @property
     def _hint(self) -> str:
         return f"Check {self.setting}."
+
+    def _without_secrets(self, text: str) -> str:
+        for keyword in ("password", "sslpassword"):
+            if secret := parts_of(self.url).get(keyword):
+                text = text.replace(secret, "…")
+        return text
+
+
+class SilentError(SourceError):
+    """A source database took the connection, or a question, and doesn't answer."""
+
+
+class RefusedForNowError(SourceError):
+    """A source database has no connection to give, or hadn't a moment ago."""
+
+
+def _begin(cursor: Any, of: "Snapshot | None") -> tuple[Any, Any]:
+    """Begin the snapshot; the instant that it reads, and the database's encoding, as the driver gives them."""
+    cursor.execute(sql("postgres/read_transaction.sql"))
+    if of is not None:
+        # A name that the server made, of digits and dashes; the statement takes no parameters.
+        cursor.execute(f"SET TRANSACTION SNAPSHOT '{of.exported}'")
+    cursor.execute(sql("postgres/session.sql"))
+    read_at, encoding, *_ = cursor.fetchone()
+    cursor.execute(sql("postgres/limits.sql"))
+    return of.read_at if of else read_at, encoding
 
 
 @dataclass(frozen=True)
@@ -180,25 +227,29 @@ class Snapshot:
 
     Attributes:
         read_at: That instant, by the database's own clock.
+        encoding: The encoding in which the database keeps text, by PostgreSQL's name.
     """
 
     source: PostgresSource
     cursor: Any = field(repr=False)
     read_at: datetime
+    encoding: str
 
     def read(self, query: str, parameters: Sequence[object] | None = None) -> pl.DataFrame:
-        """The rows of a query. Column types are those of the query's casts.
-
-        Raises:
-            SourceError: The database fails, or has text that isn't UTF-8.
-        """
+        """The rows of a query. Column types are those of the query's casts."""
         from adbc_driver_postgresql import dbapi
 
-        try:
+        def fetched() -> Any:
             self.cursor.execute(query, parameters)
-            return pl.DataFrame(pl.from_arrow(self.cursor.fetch_arrow_table()))
+            return self.cursor.fetch_arrow_table()
+
+        try:
+            table = answered(connect.READ_SECONDS, fetched)
         except dbapi.Error as error:
             raise self.source.explained(error) from error
+        except TimeoutError:
+            raise self.source.silent(connect.READ_SECONDS) from None
+        return pl.DataFrame(pl.from_arrow(table))
 
     @cached_property
     def exported(self) -> str:
@@ -226,10 +277,17 @@ class Snapshot:
         return dict(columns.iter_rows())
 
 
-def _first_line(message: str) -> str:
-    """What the server said, without the driver's wrapping, hints and the query's text."""
-    message = re.sub(r"^[A-Z_]+: ", "", message.strip())
-    message = re.split(r"\nLINE |\n\nQuery was|\. SQLSTATE|\n\tIs the server", message)[0]
-    found = re.search(r"(?:FATAL|ERROR):\s*(.*)", message, re.DOTALL)
+def _words(error: Exception) -> str:
+    """What the server said, or the driver: one line, without the driver's wrapping, hints and the query's text."""
+    for key, value in getattr(error, "details", None) or ():
+        if key == "PG_DIAG_MESSAGE_PRIMARY":
+            return " ".join(value.decode(errors="replace").split()).rstrip(".")
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    if primary is None and isinstance(error, UnicodeDecodeError):
+        primary = error.object.decode(errors="replace")
+    message = re.sub(r"^[A-Z_]+: ", "", str(primary or error).strip())
+    message = re.split(r"\nLINE |\n\nQuery was|\. SQLSTATE|\n\t", message)[0]
+    # libpq puts two spaces after the severity, in any language.
+    found = re.search(r":  (.*)", message, re.DOTALL)
     text = found.group(1) if found else re.sub(r"^\[libpq\] (Failed to connect: )?", "", message)
     return " ".join(text.split()).rstrip(".")

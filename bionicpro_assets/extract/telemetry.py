@@ -1,7 +1,7 @@
 """Extract of the telemetry database: rolled-up hours, and the roll-up itself."""
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from bionicpro_assets.errors import SourceError
+from bionicpro_assets.extract.connect import transaction
 from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
 from bionicpro_assets.extract.known_view import table_may_be_read
 from bionicpro_assets.extract.parallel import in_order
@@ -17,15 +17,17 @@ from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.frames import HourlyFrame
 from bionicpro_assets.hours import contiguous
 from bionicpro_assets.sqlfiles import sql, with_instants
+from bionicpro_assets.transform.validate import with_source_fault
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as PgConnection
-    from psycopg2.extensions import cursor as PgCursor
 
 
 # Connections that read a window of several parts at the same time. Averages are rounded row by row, on one processor a
 # connection: with two, the server prepares one part while the other is on its way.
 READERS = 2
+# One transaction of the roll-up; a little longer than the server allows for it.
+_limited = partial(transaction, limits="limits", seconds=660.0)
 
 
 def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) -> HourlyFrame:
@@ -35,8 +37,7 @@ def extract_hourly_telemetry(source: PostgresSource, hours: Sequence[datetime]) 
     the session's time zone. Where the table under the view may be read, and gives the same, it is.
 
     Raises:
-        SourceError: The database can't be read, the view isn't what the data contract says, or an hour_start
-            isn't the first second of a UTC hour.
+        SourceError: The database can't be read, or the view isn't what the data contract says.
     """
     with source.snapshot() as snapshot:
         HOURLY_TELEMETRY.check(snapshot)
@@ -66,15 +67,7 @@ def hourly_query(snapshot: Snapshot) -> str:
 def _read(snapshot: Snapshot, hours: Sequence[datetime], query: str) -> pl.DataFrame:
     since, until = contiguous(hours)
     rows = snapshot.read(with_instants(query, since=since, until=until))
-    askew = rows.filter(pl.col("hour_start") != pl.col("hour_start").dt.truncate("1h"))
-    if not askew.is_empty():
-        example = askew.item(0, "hour_start")
-        raise SourceError(
-            f"{snapshot.source.place}: {askew.height} rows of {HOURLY_TELEMETRY.relation} have an hour_start that is "
-            f"not the first second of a UTC hour, like {example:%Y-%m-%d %H:%M:%S} UTC. The roll-up must work by UTC "
-            "hours."
-        )
-    return rows
+    return with_source_fault(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,46 +98,32 @@ def roll_up(source: PostgresSource, hours: Sequence[datetime]) -> RollUp:
     Raises:
         SourceError: The database can't be reached, or has no function `telemetry.aggregate_hourly_stats`.
     """
+    with source.writer() as connection:
+        began_at, outside, problem = _keep_partitions(source, connection)
+        written = {}
+        for hour in hours:
+            with _limited(connection) as (cursor, _):
+                cursor.execute(with_instants(sql("telemetry/queries/aggregate_hour.sql"), hour=hour))
+                (written[hour],) = cursor.fetchone() or (0,)
+        return RollUp(began_at.astimezone(UTC), written, outside, problem)
+
+
+def _keep_partitions(source: PostgresSource, connection: "PgConnection") -> tuple[datetime, int, str]:
+    """When the roll-up began, rows outside the partitions, and what went wrong with these."""
     import psycopg2
 
+    with _limited(connection) as (cursor, began_at):
+        cursor.execute(sql("telemetry/queries/has_raw_partitions.sql"))
+        if cursor.fetchone() != (True,):
+            return began_at, 0, ""
     try:
-        with closing(psycopg2.connect(source.conninfo)) as connection:
-            with _transaction(connection) as (cursor, began_at):
-                outside, problem = _keep_partitions(source, cursor)
-            written = {}
-            for hour in hours:
-                with _transaction(connection) as (cursor, _):
-                    cursor.execute(with_instants(sql("telemetry/queries/aggregate_hour.sql"), hour=hour))
-                    (written[hour],) = cursor.fetchone() or (0,)
-            return RollUp(began_at.astimezone(UTC), written, outside, problem)
-    except psycopg2.Error as error:
-        raise source.explained(error) from error
-
-
-@contextmanager
-def _transaction(connection: "PgConnection") -> Iterator[tuple["PgCursor", datetime]]:
-    """A transaction with the session's settings and limits, and when it began by the database's clock."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute(sql("postgres/session.sql"))
-        (began_at, *_) = cursor.fetchone() or (datetime.now(UTC),)
-        cursor.execute(sql("postgres/limits.sql"))
-        yield cursor, began_at
-
-
-def _keep_partitions(source: PostgresSource, cursor: "PgCursor") -> tuple[int, str]:
-    """Rows outside the partitions, and what went wrong."""
-    import psycopg2
-
-    cursor.execute(sql("telemetry/queries/has_raw_partitions.sql"))
-    if cursor.fetchone() != (True,):
-        return 0, ""
-    try:
-        cursor.execute(sql("telemetry/queries/keep_raw_partitions.sql"))
-        _made, _detached, outside = cursor.fetchone() or (0, 0, 0)
-        warnings = [text.removeprefix("WARNING:") for text in cursor.connection.notices if text.startswith("WARNING:")]
-        return outside, " ".join("".join(warnings).split())
+        with _limited(connection) as (cursor, _):
+            cursor.execute(sql("telemetry/queries/keep_raw_partitions.sql"))
+            _made, _detached, outside = cursor.fetchone() or (0, 0, 0)
+        warnings = [text.removeprefix("WARNING:") for text in connection.notices if text.startswith("WARNING:")]
+        return began_at, outside, " ".join("".join(warnings).split())
     except psycopg2.OperationalError:
         # The server is going, or short of something: the hours would say the same.
         raise
     except psycopg2.Error as error:
-        return 0, str(source.explained(error))
+        return began_at, 0, str(source.explained(error))

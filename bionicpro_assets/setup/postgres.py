@@ -1,20 +1,22 @@
 """Schemas of the source databases, for those who don't have them yet: never over somebody's own."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
-import psycopg2
 from psycopg2.extensions import cursor as PgCursor
 
 from bionicpro_assets.errors import SourceError
+from bionicpro_assets.extract import connect
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.setup.changes import VERSION, Applied, changes_of, news, outstanding
 from bionicpro_assets.sqlfiles import scripts, sql
 
 # The comment that `sql/*/schema/` puts on the schema it makes; what doesn't carry it belongs to somebody else.
 MARKER = "bionicpro_assets: schema "
+# A little longer than the server allows for one statement.
+SETUP_SECONDS = 3660.0
 
 
 def apply_postgres_schema(source: PostgresSource, schema: Literal["crm", "telemetry"]) -> list[str]:
@@ -82,13 +84,8 @@ def transaction(source: PostgresSource) -> Iterator[PgCursor]:
     Raises:
         SourceError: The database can't be reached, refuses, or fails.
     """
-    try:
-        with (
-            closing(psycopg2.connect(source.conninfo)) as connection,
-            connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(sql("postgres/session.sql"))
-            yield cursor
-    except psycopg2.Error as error:
-        raise source.explained(error) from error
+    with (
+        source.writer() as connection,
+        connect.transaction(connection, limits="setup_limits", seconds=SETUP_SECONDS) as (cursor, _),
+    ):
+        yield cursor

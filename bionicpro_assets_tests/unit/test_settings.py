@@ -6,6 +6,7 @@ from psycopg2.extensions import parse_dsn
 from pydantic import AfterValidator, Field, SecretStr, TypeAdapter, ValidationError
 
 from bionicpro_assets.errors import SettingsError
+from bionicpro_assets.extract.connect import conninfo
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.setting_values import PostgresUrl
 from bionicpro_assets.settings import Settings, secret_file_names, setting_names
@@ -233,6 +234,16 @@ def test_every_setting_has_a_description():
     assert all(setting_names().values())
 
 
+@pytest.mark.parametrize(
+    "start", ["0001-01-01T00:00+03:00", "0001-01-01T00:00", "1900-01-01T00:00", "1999-12-31T23:00"]
+)
+def test_a_first_hour_long_ago_is_refused_in_a_sentence(monkeypatch, start):
+    set_all(monkeypatch, BIONICPRO_PARTITIONS_START=start)
+    (problem,) = problems()
+    assert problem.startswith("BIONICPRO_PARTITIONS_START: ")
+    assert "before 2000" in problem or "no hour of the years 1 to 9999" in problem
+
+
 SECRETS = ["qX@Zq", "p@a@s", "qX/Zq", "12/Zq", "qX:s/s", "p/a@s", "7/a@s/x", "a/b:c@d", "p%Zq", "p%zzQ"]
 
 
@@ -265,7 +276,7 @@ def test_an_address_is_what_libpq_takes_it_for(url, place):
     source = PostgresSource("crm_db", url, "X")
     assert source.place == f"crm_db ({place})"
     # And it means the same when it is handed to libpq.
-    assert parse_dsn(url).items() <= parse_dsn(source.conninfo).items()
+    assert parse_dsn(url).items() <= parse_dsn(conninfo(source.url)).items()
 
 
 @pytest.mark.parametrize("port", ["99999", "0", "a", "-1", "1,db2:2:3"])

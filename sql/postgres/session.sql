@@ -3,6 +3,7 @@
 -- Names are written in full: until it is done, the search path is anybody's.
 -- The first query of a transaction takes its snapshot: its clock is the instant that is read.
 SELECT pg_catalog.clock_timestamp() AS read_at,
+       pg_catalog.getdatabaseencoding()::text AS encoding,
        pg_catalog.set_config('client_encoding', 'UTF8', true),
        pg_catalog.set_config('timezone', 'UTC', true),
        pg_catalog.set_config('timezone_abbreviations', 'Default', true),
