@@ -18,9 +18,11 @@ from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY, Clai
 from bionicpro_assets.quality.evaluate import evaluate
 from bionicpro_assets.quality.source_claims import (
     VIEWS,
+    ahead_verdict,
     crm_contract,
-    crm_dates,
-    dates_verdict,
+    crm_rows,
+    crm_rows_verdicts,
+    no_hour_ahead,
     raw_claims,
     raw_verdicts,
     telemetry_contract,
@@ -95,11 +97,12 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
     crm, telemetry, reports = about(CRM), about(TELEMETRY), about(REJECTED, MART)
 
     def check_crm(asked: Asked) -> list[HourVerdict]:
-        dates = dates_verdict(asked.source(keys.CRM_DB), asked.hours)
-        return [_view(asked, crm_contract(), keys.CRM_DB), dates, *asked.verdicts(crm)]
+        rows = crm_rows_verdicts(asked.source(keys.CRM_DB), asked.hours)
+        return [_view(asked, crm_contract(), keys.CRM_DB), *rows, *asked.verdicts(crm)]
 
     def check_telemetry(asked: Asked) -> list[HourVerdict]:
-        return [_view(asked, telemetry_contract(), keys.TELEMETRY_DB), *asked.verdicts(telemetry)]
+        ahead = ahead_verdict(asked.source(keys.TELEMETRY_DB), asked.hours)
+        return [_view(asked, telemetry_contract(), keys.TELEMETRY_DB), ahead, *asked.verdicts(telemetry)]
 
     def check_reports(asked: Asked) -> list[HourVerdict]:
         publication = asked.published(MART)
@@ -115,8 +118,8 @@ def data_checks(settings: Settings, retry_policy: dg.RetryPolicy | None) -> list
         return raw_verdicts(asked.source(keys.TELEMETRY_DB), asked.hours)
 
     steps: list[tuple[str, list[Claim], VerdictsOf, list[str]]] = [
-        ("check_crm", [crm_contract(), crm_dates(), *crm], check_crm, [keys.CRM_DB]),
-        ("check_telemetry", [telemetry_contract(), *telemetry], check_telemetry, [keys.TELEMETRY_DB]),
+        ("check_crm", [crm_contract(), *crm_rows(), *crm], check_crm, [keys.CRM_DB]),
+        ("check_telemetry", [telemetry_contract(), no_hour_ahead(), *telemetry], check_telemetry, [keys.TELEMETRY_DB]),
         ("check_reports", [published_claim(), *reports], check_reports, []),
     ]
     if settings.rollup == "platform":

@@ -123,8 +123,13 @@ def known_chips(source: PostgresSource, chips: Collection[str]) -> tuple[datetim
     Raises:
         SourceError: The CRM can't be read.
     """
+    from psycopg2.extensions import encodings
+
     with source.snapshot() as snapshot:
-        rows = snapshot.read(sql("crm/queries/known_chips.sql"), [json.dumps(sorted(chips))])
+        # The text is asked in the database's own encoding; a chip that can't be written in it isn't there.
+        codec = encodings.get(snapshot.encoding, "utf-8")
+        askable = sorted(chip for chip in chips if chip.encode(codec, errors="ignore").decode(codec) == chip)
+        rows = snapshot.read(sql("crm/queries/known_chips.sql"), [json.dumps(askable, ensure_ascii=False)])
     states = rows.group_by("chip_id").agg(
         pl.col("prosthesis_updated_at").max(), pl.len().alias("named"), (~nameless()).sum().alias("complete")
     )

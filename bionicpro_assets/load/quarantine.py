@@ -38,4 +38,6 @@ def with_first_rejected(
     if rejected.is_empty() or not before:
         return rejected.with_columns(first_rejected_at=stamp)
     known = HourlyTable.of(clickhouse, QUARANTINE).read(clickhouse, before, [*KEY, "first_rejected_at"])
+    # A chip may have several rows in an hour: that is what they are set aside for.
+    known = known.group_by(KEY).agg(pl.col("first_rejected_at").min())
     return rejected.join(known, on=KEY, how="left").with_columns(pl.col("first_rejected_at").fill_null(stamp))

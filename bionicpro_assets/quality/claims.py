@@ -104,8 +104,9 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
         Claim(
             TELEMETRY,
             "one_row_per_chip_and_hour",
-            "Telemetry has one row for a chip and hour.",
+            "Telemetry has one row for a chip and hour, but for half of the rows at most.",
             blocking=True,
+            parameters={"share": 0.5},
             screen="doubled_chips",
         ),
         Claim(TELEMETRY, "no_hour_from_the_future", "No hour is later than now.", blocking=True, screen="odd_values"),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from bionicpro_assets.errors import ContractError, NotGrantedError
 from bionicpro_assets.extract.contract import CUSTOMER_PROSTHESIS, HOURLY_TELEMETRY, SourceView
+from bionicpro_assets.extract.crm import CUSTOMER_PROSTHESIS_ROWS
 from bionicpro_assets.extract.postgres import PostgresSource, Snapshot
 from bionicpro_assets.hours import contiguous
 from bionicpro_assets.quality.claims import CRM, SECONDS_OF_AN_HOUR, TELEMETRY, Claim
@@ -48,25 +49,59 @@ def broken_contract(claim: Claim, error: ContractError, hours: Sequence[datetime
     return Verdict(claim, {max(hours): Found(len(VIEWS[claim.table].columns), 1, [str(error)])})
 
 
-def crm_dates() -> Claim:
-    """The CRM's dates fit into the extract."""
+def crm_rows() -> list[Claim]:
+    """The CRM's rows, and their values, fit into the extract."""
+    return [
+        Claim(
+            CRM,
+            "rows_can_be_kept",
+            "Every row of the CRM has numbers and a chip that can be; the extract has no other.",
+        ),
+        Claim(
+            CRM,
+            "values_can_be_kept",
+            "Every value of the CRM can be kept; others, like a date after 2299, are empty in the extract.",
+            "WARN",
+        ),
+    ]
+
+
+def crm_rows_verdicts(source: PostgresSource, hours: Sequence[datetime]) -> list[HourVerdict]:
+    """Which rows the extract leaves out, and which values empty, by the CRM's answer of now, which all the hours have.
+
+    Raises:
+        SourceError: The database can't be read.
+    """
+    verdicts = []
+    with source.snapshot() as snapshot:
+        for claim in crm_rows():
+            query = sql(f"crm/checks/{claim.name}.sql").replace(":answer", sql(CUSTOMER_PROSTHESIS_ROWS))
+            (row,) = snapshot.read(query).to_dicts()
+            found = Found(row["checked"], row["failed"], row["sample"] or [])
+            verdicts.append(Verdict(claim, dict.fromkeys(hours, found)))
+    return verdicts
+
+
+def no_hour_ahead() -> Claim:
+    """Telemetry has no hour that hasn't begun."""
     return Claim(
-        CRM,
-        "dates_can_be_kept",
-        "Every date of a sale or a warranty lies between 1900 and 2299; the extract has no other.",
+        TELEMETRY,
+        "no_hour_ahead",
+        "The source has no hour that hasn't begun; what is stamped so is in no report.",
         "WARN",
+        of_now=True,
     )
 
 
-def dates_verdict(source: PostgresSource, hours: Sequence[datetime]) -> HourVerdict:
-    """Which dates the extract leaves empty, by the CRM's answer of now, which all the hours have.
+def ahead_verdict(source: PostgresSource, hours: Sequence[datetime]) -> HourVerdict:
+    """Which hours the source has that haven't begun, now; said of the newest of the hours.
 
     Raises:
         SourceError: The database can't be read.
     """
     with source.snapshot() as snapshot:
-        (row,) = snapshot.read(sql("crm/checks/dates_can_be_kept.sql")).to_dicts()
-    return Verdict(crm_dates(), {hour: Found(row["checked"], row["failed"], row["sample"] or []) for hour in hours})
+        (row,) = snapshot.read(sql("telemetry/checks/no_hour_ahead.sql")).to_dicts()
+    return Verdict(no_hour_ahead(), {max(hours): Found(row["checked"], row["failed"], row["sample"] or [])})
 
 
 def raw_claims() -> list[Claim]:
@@ -74,6 +109,8 @@ def raw_claims() -> list[Claim]:
     most = int(SECONDS_OF_AN_HOUR * 1.1)
     return [
         Claim(ROLL_UP, ROLLED_UP, "The hourly counts are those of the raw rows."),
+        Claim(ROLL_UP, "raw_rows_sent_once", "No reading of a chip was delivered more than once.", "WARN"),
+        Claim(ROLL_UP, "no_reading_ahead", "No reading is stamped later than a quarter of an hour from now.", "WARN"),
         Claim(
             ROLL_UP,
             "raw_rows_within_one_a_second",
@@ -96,11 +133,12 @@ def raw_verdicts(source: PostgresSource, hours: Sequence[datetime]) -> list[Hour
     verdicts = []
     try:
         with source.snapshot() as snapshot:
-            kept_since = _kept_since(snapshot)
+            kept_since, once = _kept_since(snapshot), _each_instant_once(snapshot)
             for claim in raw_claims():
                 query = with_instants(
                     sql(f"telemetry/checks/{claim.name}.sql"), since=since, until=until, kept=kept_since
                 )
+                query = query.replace(":once", "true" if once else "false")
                 rows = snapshot.read(query.replace(":limit", str(claim.parameters.get("limit", 0))))
                 found = {r["hour_start"]: Found(r["checked"], r["failed"], r["sample"] or []) for r in rows.to_dicts()}
                 verdicts.append(Verdict(claim, found))
@@ -122,6 +160,14 @@ def _kept_since(snapshot: Snapshot) -> datetime:
     return kept
 
 
+def _each_instant_once(snapshot: Snapshot) -> bool:
+    """Whether of several readings of one instant one is counted; a database without the table that tells counts all."""
+    if not snapshot.column_types("telemetry.rollup_rules"):
+        return False
+    return bool(snapshot.read("SELECT each_instant_once FROM telemetry.rollup_rules").item())
+
+
 def _unreadable(claim: Claim, error: NotGrantedError, hours: Sequence[datetime]) -> HourVerdict:
-    grant = "grant SELECT on telemetry.raw_telemetry, telemetry.raw_retention and telemetry.hourly_stats"
+    grant = "grant SELECT on telemetry.raw_telemetry, telemetry.raw_retention, telemetry.rollup_rules and "
+    grant += "telemetry.hourly_stats"
     return Verdict(replace(claim, severity="WARN"), {max(hours): Found(0, 1, [f"{error} To check it, {grant}"])})

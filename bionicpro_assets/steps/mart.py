@@ -16,6 +16,7 @@ from bionicpro_assets.load.unchanged import unchanged_hours
 from bionicpro_assets.steps.crm import CRM_EXTRACT
 from bionicpro_assets.steps.telemetry import TELEMETRY
 from bionicpro_assets.transform.join import UNKNOWN_CHIP, Joined, join_telemetry_with_customers
+from bionicpro_assets.transform.validate import LONGEST_CHIP
 
 MART = "reports.user_prosthesis_stats"
 # What is said of an hour of the quarantine: chips without a wearer, and rows by the reason they are there for.
@@ -117,9 +118,11 @@ def of_quarantine(rejected: pl.DataFrame, hours: Sequence[datetime]) -> dict[dat
     it has stopped naming and that go on sending, and by their names alone these would always come before the new ones.
     """
     unknown = pl.col("reason").str.starts_with(UNKNOWN_CHIP)
+    askable = (pl.col("no_wearer") == 1) & (pl.col("chip_id").str.len_chars() <= LONGEST_CHIP)
     named = (
-        rejected.filter(pl.col("no_wearer") == 1)
+        rejected.filter(askable)
         .select("hour_start", "chip_id", unknown=unknown)
+        .unique()
         .sort("unknown", "chip_id", descending=[True, False])
         .group_by("hour_start", maintain_order=True)
         .head(CHIPS_NAMED)

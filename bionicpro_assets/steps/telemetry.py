@@ -10,7 +10,7 @@ from bionicpro_assets.extract.contract import HOURLY_TELEMETRY
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.extract.telemetry import read_parts
 from bionicpro_assets.frames import HourlyFrame, HourlyLoad, Part, Visible
-from bionicpro_assets.hours import HOUR, contiguous, floor_hour, in_parts
+from bionicpro_assets.hours import HOUR, contiguous, in_parts
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.load.unchanged import unchanged_hours
@@ -28,8 +28,7 @@ def telemetry_load(
     Of an hour whose state in the source is that of the visible rows, nothing else is read.
 
     Raises:
-        SourceError: The database can't be read, the view isn't what the data contract says, or an hour_start isn't the
-            first second of a UTC hour. When the parts are read.
+        SourceError: The database can't be read, or the view isn't what the data contract says. When the parts are read.
     """
     contiguous(hours)
     table = HourlyTable.of(clickhouse, TELEMETRY)
@@ -40,8 +39,6 @@ def telemetry_load(
             HOURLY_TELEMETRY.check(snapshot)
             found = hour_states_between(snapshot, hours[0], hours[-1] + HOUR)
             states = {hour: found.get(hour, EMPTY) for hour in hours}
-            # Rows of no whole hour: reading them says what is wrong.
-            askew = {floor_hour(instant) for instant in found.keys() - states.keys()}
             read_at = dict.fromkeys(hours, snapshot.read_at)
             same = unchanged_hours(clickhouse, visible, states, read_at)
 
@@ -56,7 +53,7 @@ def telemetry_load(
                     )
                 }
 
-            read = [hour for hour in hours if hour in askew or (hour not in same and states[hour] != EMPTY)]
+            read = [hour for hour in hours if hour not in same and states[hour] != EMPTY]
             if rest := [hour for hour in hours if hour not in read]:
                 # Of hours without rows there is nothing to read, as of those that are unchanged.
                 yield frame(table.no_rows(), rest)

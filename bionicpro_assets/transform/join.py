@@ -9,7 +9,7 @@ import polars as pl
 from bionicpro_assets.errors import DataError
 from bionicpro_assets.hours import describe
 from bionicpro_assets.transform.ownership import ASSUMED, CONTESTED, ENDED, WORN
-from bionicpro_assets.transform.validate import REASON, with_reason
+from bionicpro_assets.transform.validate import REASON, SOURCE_FAULT, invisible, with_reason
 
 KEY = ["hour_start", "chip_id"]
 
@@ -93,8 +93,9 @@ def join_telemetry_with_customers(
         *KEY, "prosthesis_id", *FROM_CRM.values(), "ownership"
     )
     _refuse_duplicates(worn, "The CRM extract names more than one wearer of the same chip")
-    _refuse_duplicates(telemetry, "The telemetry has more than one row for the same chip and hour")
-    judged = with_reason(telemetry)
+    sound = telemetry.filter(pl.col(SOURCE_FAULT) == "")
+    _refuse_duplicates(sound, "The telemetry has more than one row for the same chip and hour")
+    judged = with_reason(telemetry).drop(SOURCE_FAULT)
     broken = judged.filter(pl.col(REASON).is_not_null())
     held = judged if broken.is_empty() else judged.filter(pl.col(REASON).is_null())
     named = worn.filter(~nameless())
@@ -128,8 +129,7 @@ def _rejected(unworn: pl.DataFrame, broken: pl.DataFrame, crm: pl.DataFrame) -> 
 
 def nameless() -> pl.Expr:
     """Whether the CRM has no login or no name for the person of a row."""
-    blank = [pl.col(c).fill_null("").str.strip_chars() == "" for c in ("user_id", "customer_full_name")]
-    return pl.any_horizontal(blank)
+    return invisible("user_id") | invisible("customer_full_name")
 
 
 def _refuse_duplicates(rows: pl.DataFrame, claim: str) -> None:

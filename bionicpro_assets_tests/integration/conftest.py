@@ -25,8 +25,8 @@ from bionicpro_assets_tests.integration.sources import Sources, execute, source_
 TEMPLATES: dict[Literal["crm", "telemetry"], str] = {"crm": "template_crm", "telemetry": "template_telemetry"}
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+@contextmanager
+def running_postgres() -> Iterator[str]:
     """URL of an empty administrative database of a running server, with templates of both source databases."""
     with folder_for_postgres() as folder, embedded_postgres(folder / "data") as urls:
         admin = urls["crm_db"]
@@ -37,6 +37,13 @@ def postgres_server() -> Iterator[str]:
         for schema, name in TEMPLATES.items():
             execute(admin, f"CREATE DATABASE {name}", autocommit=True)
             apply_postgres_schema(source_for(admin, schema, name), schema)
+        yield admin
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """As `running_postgres`."""
+    with running_postgres() as admin:
         yield admin
 
 

@@ -138,8 +138,10 @@ def test_all_claims_hold_on_clean_rows_and_dagster_is_told(fleet, hours):
     expected = {short_name(claim) for claim in claims(Settings.load())}
     assert told == expected | {
         "crm.view_as_contracted",
-        "crm.dates_can_be_kept",
+        "crm.values_can_be_kept",
+        "crm.rows_can_be_kept",
         "telemetry.view_as_contracted",
+        "telemetry.no_hour_ahead",
         "mart.reports_are_as_published",
     }
 
@@ -153,7 +155,7 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
         columns = {
             k: v
             for k, v in line.columns.items()
-            if k not in ("unknown", "nameless", "contested", "dates", "updated_at")
+            if k not in ("unknown", "nameless", "contested", "dates", "number", "ahead", "updated_at")
         }
         if columns:
             sources.add_hour(chip, hours[1], **columns)
@@ -173,6 +175,13 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
         if "dates" in line.columns:
             sources.in_crm(
                 "UPDATE crm.prostheses SET warranty_end_date = %s WHERE chip_id = %s", (line.columns["dates"], chip)
+            )
+        if "ahead" in line.columns:
+            sources.add_hour("X5", hours[-1] + 5 * HOUR)
+        if "number" in line.columns:
+            sources.add_wearer("X4", "patient_X4")
+            sources.in_crm(
+                "UPDATE crm.prostheses SET prosthesis_id = %s WHERE chip_id = 'X4'", (line.columns["number"],)
             )
         if "contested" in line.columns:
             sources.add_wearer("X2", "patient_X2")
@@ -205,7 +214,7 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
 
     # The sources are corrected: everything moves to the reports, and the claims hold again, hour by hour.
     sources.in_crm("UPDATE crm.customers SET first_name = 'Анна', last_name = 'Иванова' WHERE last_name = ' '")
-    sources.in_crm("DELETE FROM crm.prostheses WHERE chip_id = 'X2'")
+    sources.in_crm("DELETE FROM crm.prostheses WHERE chip_id IN ('X2', 'X4')")
     sources.in_crm("UPDATE crm.prostheses SET warranty_end_date = NULL")
     sources.in_telemetry("DELETE FROM telemetry.hourly_stats WHERE chip_id LIKE 'X%'")
     for chip in chips:

@@ -21,7 +21,7 @@ from bionicpro_assets.load.write import new_publication_number
 from bionicpro_assets.quality.claims import MART, TELEMETRY, claims
 from bionicpro_assets.quality.daily import daily_claims, evaluate_days
 from bionicpro_assets.quality.evaluate import evaluate
-from bionicpro_assets.quality.source_claims import crm_contract, crm_dates, raw_claims, telemetry_contract
+from bionicpro_assets.quality.source_claims import crm_contract, crm_rows, no_hour_ahead, raw_claims, telemetry_contract
 from bionicpro_assets.quality.stored import published_claim, published_verdict
 from bionicpro_assets.quality.verdict import HourVerdict
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
@@ -172,8 +172,9 @@ def test_every_claim_is_exercised_by_a_corruption():
         *daily_claims(),
         *raw_claims(),
         crm_contract(),
-        crm_dates(),
+        *crm_rows(),
         telemetry_contract(),
+        no_hour_ahead(),
         published_claim(),
     ]
     assert exercised == {short_name(claim) for claim in everything}

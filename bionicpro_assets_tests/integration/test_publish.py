@@ -47,6 +47,7 @@ def hourly(values: dict[datetime, list[int]], read_at: datetime = NOW) -> Hourly
         ),
         *(pl.lit(2.5).alias(c) for c in ("max_actuator_temp", "avg_myo_amplitude", "avg_connection_quality")),
         pl.lit(NOW).cast(pl.Datetime("us", "UTC")).alias("updated_at"),
+        pl.lit("").alias("source_fault"),
     )
     return HourlyFrame(frame, dict.fromkeys(values, read_at))
 
@@ -484,7 +485,7 @@ def test_parts_become_visible_together(clickhouse):
 def set_aside(counts: dict[datetime, list[int]]) -> HourlyFrame:
     """Telemetry as it is in the quarantine."""
     frame = hourly(counts)
-    rows = frame.rows.with_columns(
+    rows = frame.rows.drop("source_fault").with_columns(
         reason=pl.lit("why"),
         no_wearer=pl.lit(1, pl.UInt8),
         first_rejected_at=pl.lit(NOW).cast(pl.Datetime("us", "UTC")),

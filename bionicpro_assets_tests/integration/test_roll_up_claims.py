@@ -34,7 +34,9 @@ def test_the_roll_up_against_the_raw_rows(sources):
     for hour in hours:
         add_raw(sources, hour)
     roll_up(sources.telemetry, hours)
-    assert all(v.passed and len(v.found) == len(hours) for v in raw_verdicts(sources.telemetry, hours))
+    clean = raw_verdicts(sources.telemetry, hours)
+    assert all(v.passed for v in clean)
+    assert [len(v.found) for v in clean] == [len(hours), 3, 1, len(hours)]
     for line, hour in zip(RAW, hours, strict=True):
         sources.in_telemetry(line.change, {"hour": hour})
         if line.caught == "roll_up.raw_rows_within_one_a_second":
@@ -45,6 +47,20 @@ def test_the_roll_up_against_the_raw_rows(sources):
     # Raw rows that were purged, as the table of their retention says, can't be compared any more.
     sources.in_telemetry("UPDATE telemetry.raw_retention SET kept_since = %s", (hours[-1],))
     assert len(raw_verdicts(sources.telemetry, hours)[0].failing) == 0
+
+
+def test_a_reading_that_was_delivered_again_counts_once_where_the_rules_say_so(sources):
+    """Twice three chips with 60 readings, 40 of them movements."""
+    add_raw(sources, FIRST)
+    add_raw(sources, FIRST)
+    counts = "SELECT movements_count FROM telemetry.hourly_stats ORDER BY chip_id"
+    for once, movements in ((False, 80), (True, 40)):
+        sources.in_telemetry("UPDATE telemetry.rollup_rules SET each_instant_once = %s", (once,))
+        roll_up(sources.telemetry, [FIRST])
+        assert sources.in_telemetry(counts) == [(movements,)] * 3
+        as_sent, sent_once, *_ = raw_verdicts(sources.telemetry, [FIRST])
+        assert as_sent.passed
+        assert sent_once.found[FIRST].sample == [f"chip C{n}: 60 rows" for n in (1, 2, 3)]
 
 
 def test_an_hour_that_was_never_rolled_up_is_told_though_it_lies_before_the_retention(sources):
@@ -58,7 +74,7 @@ def test_an_open_hour_is_not_compared_with_its_raw_rows(sources):
     # The hour may turn while this runs.
     ahead = floor_hour(datetime.now(UTC)) + timedelta(hours=1)
     add_raw(sources, ahead)
-    rolled_up, _ = raw_verdicts(sources.telemetry, [ahead])
+    rolled_up, *_ = raw_verdicts(sources.telemetry, [ahead])
     assert rolled_up.found == {}
 
 

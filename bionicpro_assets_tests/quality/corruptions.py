@@ -191,8 +191,10 @@ SENT = [
     Sent("a stamp from tomorrow", {"updated_at": "tomorrow"}, "telemetry.no_stamp_from_the_future", None),
     Sent("a chip that the CRM doesn't know", {"unknown": True}, "quarantine.every_chip_known", "the CRM doesn't know the chip"),
     Sent("a customer without a name", {"nameless": True}, "crm.every_person_has_a_login_and_name quarantine.every_chip_known", "the CRM has no login or no name for the wearer of the chip"),
-    Sent("a warranty that never ends", {"dates": "infinity"}, "crm.dates_can_be_kept", None),
-    Sent("a warranty until the year 9999", {"dates": "9999-12-31"}, "crm.dates_can_be_kept", None),
+    Sent("a warranty that never ends", {"dates": "infinity"}, "crm.values_can_be_kept", None),
+    Sent("a warranty until the year 9999", {"dates": "9999-12-31"}, "crm.values_can_be_kept", None),
+    Sent("an hour that hasn't begun", {"ahead": "3 hours"}, "telemetry.no_hour_ahead", None),
+    Sent("a prosthesis with a number below 0", {"number": -5}, "crm.rows_can_be_kept", None),
     Sent("a chip of two prostheses", {"contested": True}, "crm.one_prosthesis_per_chip quarantine.every_chip_known", "the CRM names several prostheses for the chip"),
 ]  # fmt: skip
 
@@ -218,9 +220,9 @@ BLOCKED = [
         "crm.crm_not_shrunk",
     ),
     Blocked(
-        "the view has a chip twice", "telemetry",
+        "the view has every chip twice", "telemetry",
         f"ALTER VIEW {TELEMETRY_VIEW} RENAME TO v_real; CREATE VIEW {TELEMETRY_VIEW} AS SELECT * FROM telemetry.v_real "
-        "UNION ALL SELECT * FROM telemetry.v_real WHERE chip_id = 'C01'",
+        "UNION ALL SELECT * FROM telemetry.v_real",
         f"DROP VIEW {TELEMETRY_VIEW}; ALTER VIEW telemetry.v_real RENAME TO v_hourly_telemetry",
         "telemetry.one_row_per_chip_and_hour",
     ),
@@ -270,12 +272,15 @@ RAW = [
     Raw("a raw row that nobody rolled up", "INSERT INTO telemetry.raw_telemetry (chip_id, timestamp, movement_type, created_at) VALUES ('C1', %(hour)s, 'grip', %(hour)s)", "roll_up.rolled_up_as_sent"),
     Raw("a raw row that came in just now", "INSERT INTO telemetry.raw_telemetry (chip_id, timestamp, movement_type) VALUES ('C1', %(hour)s, 'grip')", ""),
     Raw("the roll-up changed by hand", "UPDATE telemetry.hourly_stats SET warning_count = 7 WHERE chip_id = 'C1' AND hour_start = %(hour)s", "roll_up.rolled_up_as_sent"),
-    Raw("a rolled-up row deleted", "DELETE FROM telemetry.hourly_stats WHERE chip_id = 'C1' AND hour_start = %(hour)s", "roll_up.rolled_up_as_sent"),
     Raw(
         "more than one row a second",
         "INSERT INTO telemetry.raw_telemetry (chip_id, timestamp, created_at) SELECT 'C2', %(hour)s + n * interval '0.8 s', %(hour)s FROM generate_series(0, 4499) n",
         "roll_up.raw_rows_within_one_a_second",
     ),
+    Raw("a rolled-up row deleted", "DELETE FROM telemetry.hourly_stats WHERE chip_id = 'C1' AND hour_start = %(hour)s", "roll_up.rolled_up_as_sent"),
+    # In the last hours of the window, which these two are told of.
+    Raw("a reading delivered twice", f"INSERT INTO telemetry.raw_telemetry (chip_id, timestamp, created_at) SELECT chip_id, timestamp, %(hour)s FROM telemetry.raw_telemetry WHERE chip_id = 'C1' AND {RAW_AT} AND movement_type IS NULL LIMIT 1", "roll_up.raw_rows_sent_once"),
+    Raw("a reading of tomorrow", "INSERT INTO telemetry.raw_telemetry (chip_id, timestamp, created_at) VALUES ('C1', now() + interval '1 day', %(hour)s)", "roll_up.no_reading_ahead"),
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typer.main import get_command
 from bionicpro_assets.cli.main import app
 from bionicpro_assets.quality.claims import Claim, claims
 from bionicpro_assets.quality.daily import daily_claims
-from bionicpro_assets.quality.source_claims import crm_contract, crm_dates, raw_claims, telemetry_contract
+from bionicpro_assets.quality.source_claims import crm_contract, crm_rows, no_hour_ahead, raw_claims, telemetry_contract
 from bionicpro_assets.quality.stored import published_claim
 from bionicpro_assets.settings import Settings, setting_names
 from bionicpro_assets.sqlfiles import SQL_ROOT, sql
@@ -82,8 +82,9 @@ def check_rows() -> list[str]:
     every = [
         *claims(settings),
         crm_contract(),
-        crm_dates(),
+        *crm_rows(),
         telemetry_contract(),
+        no_hour_ahead(),
         published_claim(),
         *raw_claims(),
         *daily_claims(),

@@ -48,6 +48,7 @@ TELEMETRY_SCHEMA = {
     "avg_myo_amplitude": pl.Float64,
     "avg_connection_quality": pl.Float64,
     "updated_at": pl.Datetime("us", "UTC"),
+    "source_fault": pl.String,
 }
 
 
@@ -89,6 +90,7 @@ def hour_of(chip: str, hour: datetime = HOUR, **other):
         "avg_myo_amplitude": 55.0,
         "avg_connection_quality": 97.0,
         "updated_at": NOW,
+        "source_fault": "",
     }
     return row | other
 
@@ -139,7 +141,8 @@ def test_a_row_of_the_mart_column_by_column():
 
 
 @pytest.mark.parametrize(
-    "column", [c for c, t in TELEMETRY_SCHEMA.items() if c not in ("hour_start", "chip_id", "updated_at")]
+    "column",
+    [c for c, t in TELEMETRY_SCHEMA.items() if c not in ("hour_start", "chip_id", "updated_at", "source_fault")],
 )
 def test_a_null_number_is_0(column):
     (row,) = join([wearer("C1")], [hour_of("C1", **{column: None})]).rows.to_dicts()

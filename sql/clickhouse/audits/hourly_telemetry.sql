@@ -4,7 +4,7 @@
 SELECT
     toUnixTimestamp(hour_start) AS hour_seconds, :readers_hour AS readers_hour, count() AS row_count, :checksum AS checksum,
     :accounting AS accounting,
-    row_count - uniqExact(xxHash64(chip_id)) AS doubled_chips,
+    countIf(source_fault != '') + row_count - uniqExact(xxHash64(chip_id)) AS doubled_chips,
     countIf(
         toUnixTimestamp(hour_start) > {now:UInt32} + 300
         OR ifNull(updated_at > toDateTime64({now:UInt32} + 300, 6, 'UTC'), 0)

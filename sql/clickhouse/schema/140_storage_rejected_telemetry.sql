@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS storage.rejected_telemetry
     warning_count          Nullable(Int64)   COMMENT 'Seconds with a warning flag',
     avg_myo_amplitude      Nullable(Float64) COMMENT 'Mean muscle signal over the four channels, microvolts',
     avg_connection_quality Nullable(Float64) COMMENT 'Mean connection quality, percent',
-    updated_at             Nullable(DateTime64(6, 'UTC')) COMMENT 'When the hourly roll-up last changed the row',
+    updated_at             Nullable(DateTime64(6, 'UTC')) COMMENT 'When the hourly roll-up last changed the row; cut to the years 1900 to 2299',
     publication            UInt64            COMMENT 'The attempt that wrote the row; storage.publications says whether it counts',
     written_at             DateTime('UTC') DEFAULT now() COMMENT 'When ClickHouse took the row in; decides how long an attempt that never committed is kept'
 )

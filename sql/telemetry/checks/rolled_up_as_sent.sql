@@ -6,8 +6,11 @@ WITH raw AS (
            count(*) FILTER (WHERE movement_type IS NOT NULL AND movement_success) AS successful,
            count(error_code) AS errors, count(*) FILTER (WHERE warning_flags > 0) AS warnings,
            coalesce(max(created_at), '-infinity') AS newest
-    FROM telemetry.raw_telemetry
+    FROM telemetry.raw_telemetry r
     WHERE timestamp >= :since AND timestamp < :until
+      AND (NOT :once OR NOT EXISTS (
+          SELECT FROM telemetry.raw_telemetry earlier
+          WHERE earlier.chip_id = r.chip_id AND earlier.timestamp = r.timestamp AND earlier.telemetry_id < r.telemetry_id))
     GROUP BY 1, 2
 ),
 stats AS (

@@ -1,8 +1,8 @@
 -- The same as late_hour_states.sql, for all hours of a period.
 SELECT
-    hour_start::timestamptz AS hour,
+    date_trunc('hour', hour_start)::timestamptz AS hour,
     count(*)::text || ':' ||
-        sum(hash_array_extended(ARRAY[updated_at], hashtextextended(coalesce(chip_id, ''), 0)))::text AS state
+        sum(hash_array_extended(ARRAY[hour_start, updated_at], hashtextextended(coalesce(chip_id, ''), 0)))::text AS state
 FROM telemetry.v_hourly_telemetry
 WHERE hour_start >= :first AND hour_start < :until
-GROUP BY hour_start
+GROUP BY 1

@@ -23,12 +23,16 @@ GRANT USAGE ON SCHEMA telemetry TO bionicpro_telemetry_rollup;
 GRANT EXECUTE ON FUNCTION telemetry.aggregate_hourly_stats(timestamptz) TO bionicpro_telemetry_rollup;
 
 -- To find rows that came late and hours that were changed by hand, and to compare a roll-up with what was sent. There is
--- nobody's name in these tables. raw_retention is this project's; a database without it keeps all raw rows.
+-- nobody's name in these tables. raw_retention and rollup_rules are
+-- this project's; a database without them keeps, and counts, all raw rows.
 GRANT SELECT ON telemetry.raw_telemetry, telemetry.hourly_stats TO bionicpro_telemetry_rollup;
 DO $$
 BEGIN
     IF to_regclass('telemetry.raw_retention') IS NOT NULL THEN
         GRANT SELECT ON telemetry.raw_retention TO bionicpro_telemetry_rollup;
+    END IF;
+    IF to_regclass('telemetry.rollup_rules') IS NOT NULL THEN
+        GRANT SELECT ON telemetry.rollup_rules TO bionicpro_telemetry_rollup;
     END IF;
 END
 $$;

@@ -26,6 +26,7 @@ DECLARE
     ends   CONSTANT timestamptz := begins + interval '1 hour';
     stamp     timestamptz;
     is_kept   boolean;
+    once      boolean;
     written   integer;
 BEGIN
     -- A statement of its own, before any data is read: in READ COMMITTED the next
@@ -52,6 +53,8 @@ BEGIN
         RETURN 0;
     END IF;
 
+    SELECT each_instant_once INTO once FROM telemetry.rollup_rules;
+
     CREATE TEMPORARY TABLE hour_counted_afresh ON COMMIT DROP AS
     SELECT
         chip_id,
@@ -76,8 +79,13 @@ BEGIN
                 + coalesce(myo_channel_3 * myo_channel_3, 0)
                 + coalesce(myo_channel_4 * myo_channel_4, 0))) END) / count(*) / 1e6 AS avg_myo_amplitude,
         avg(connection_quality)::double precision AS avg_connection_quality
-    FROM telemetry.raw_telemetry
+    FROM telemetry.raw_telemetry r
     WHERE "timestamp" >= begins AND "timestamp" < ends
+      -- A reading may be delivered again, after a reconnect. Where all are to be counted, nothing is left of this.
+      AND (once IS NOT TRUE OR NOT EXISTS (
+          SELECT FROM telemetry.raw_telemetry earlier
+          WHERE earlier.chip_id = r.chip_id AND earlier."timestamp" = r."timestamp"
+            AND earlier.telemetry_id < r.telemetry_id))
     GROUP BY chip_id;
 
     -- Retention is asked again: kept_since only moves forward, and before rows are purged. An
