@@ -89,6 +89,7 @@ def no_hour_ahead() -> Claim:
         "no_hour_ahead",
         "The source has no hour that hasn't begun; what is stamped so is in no report.",
         "WARN",
+        parameters={"minutes": 75},
         of_now=True,
     )
 
