@@ -95,14 +95,14 @@ def no_hour_ahead() -> Claim:
 
 
 def ahead_verdict(source: PostgresSource, hours: Sequence[datetime]) -> HourVerdict:
-    """Which hours the source has that haven't begun, now; said of the newest of the hours.
+    """Which hours the source has that haven't begun, now; said of each of the hours.
 
     Raises:
         SourceError: The database can't be read.
     """
     with source.snapshot() as snapshot:
         (row,) = snapshot.read(sql("telemetry/checks/no_hour_ahead.sql")).to_dicts()
-    return Verdict(no_hour_ahead(), {max(hours): Found(row["checked"], row["failed"], row["sample"] or [])})
+    return Verdict(no_hour_ahead(), dict.fromkeys(hours, Found(row["checked"], row["failed"], row["sample"] or [])))
 
 
 def raw_claims() -> list[Claim]:
