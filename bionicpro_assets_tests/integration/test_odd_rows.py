@@ -41,6 +41,7 @@ CASES = [
         Odd(f"telemetry of {stamp}", "telemetry", f"UPDATE telemetry.hourly_stats SET updated_at = '{stamp}' WHERE chip_id = '{{chip}}'", STAMP)
         for stamp in ("infinity", "-infinity", "0001-01-01 00:00+00", "20226-01-01 00:00+00", "1969-12-31 23:59:59.5+00")
     ),
+    Odd("telemetry without a stamp", "telemetry", "ALTER TABLE telemetry.hourly_stats ALTER updated_at DROP NOT NULL; UPDATE telemetry.hourly_stats SET updated_at = NULL WHERE chip_id = '{chip}'", None),
     *(
         Odd(f"{table} of {stamp}", "crm", stamped(table, stamp), None)
         for table in ("customers", "prostheses")

@@ -26,6 +26,8 @@ SELECT
          WHEN avg_myo_amplitude < 0 THEN '-Infinity' END::float8 AS avg_myo_amplitude,
     CASE WHEN abs(avg_connection_quality) < 1e-300 THEN 0 WHEN abs(avg_connection_quality) < 1e308 THEN avg_connection_quality::float8 WHEN avg_connection_quality::text = 'NaN' THEN 'NaN' WHEN avg_connection_quality > 0 THEN 'Infinity'
          WHEN avg_connection_quality < 0 THEN '-Infinity' END::float8 AS avg_connection_quality,
-    greatest(least(updated_at, '2299-12-30 00:00+00'), '1900-01-01 00:00+00')::timestamptz AS updated_at
+    -- Both functions leave NULL out.
+    CASE WHEN updated_at IS NOT NULL
+         THEN greatest(least(updated_at, '2299-12-30 00:00+00'), '1900-01-01 00:00+00') END::timestamptz AS updated_at
 FROM telemetry.v_hourly_telemetry
 WHERE hour_start >= :since AND hour_start < :until

@@ -29,42 +29,50 @@ SELECT
          THEN ((20000 * successful_movements::bigint + movements_count) / (2 * movements_count::bigint))::float8 / 100
          WHEN movements_count > 0 THEN round(100.0 * successful_movements / movements_count, 2)::float8
          ELSE 0 END AS success_rate,
-    CASE WHEN avg_response_time < 'NaN' AND abs(avg_response_time) >= 1e308 THEN sign(avg_response_time) * 'Infinity'::float8
-         WHEN abs(avg_response_time) >= 1e6 THEN round(avg_response_time::numeric, 2)::float8
+    CASE WHEN abs(avg_response_time) >= 1e6
+         THEN CASE WHEN avg_response_time < 'NaN' AND abs(avg_response_time) >= 1e308 THEN sign(avg_response_time) * 'Infinity'::float8
+                   ELSE round(avg_response_time::numeric, 2)::float8 END
          WHEN abs(avg_response_time * 100 - round(avg_response_time * 100)) < 0.499999
          THEN round(avg_response_time * 100) / 100 + 0.0
          ELSE round(avg_response_time::numeric, 2)::float8 END AS avg_response_time,
     min_response_time::bigint,
     max_response_time::bigint,
-    CASE WHEN avg_battery_level < 'NaN' AND abs(avg_battery_level) >= 1e308 THEN sign(avg_battery_level) * 'Infinity'::float8
-         WHEN abs(avg_battery_level) >= 1e6 THEN round(avg_battery_level::numeric, 2)::float8
+    CASE WHEN abs(avg_battery_level) >= 1e6
+         THEN CASE WHEN avg_battery_level < 'NaN' AND abs(avg_battery_level) >= 1e308 THEN sign(avg_battery_level) * 'Infinity'::float8
+                   ELSE round(avg_battery_level::numeric, 2)::float8 END
          WHEN abs(avg_battery_level * 100 - round(avg_battery_level * 100)) < 0.499999
          THEN round(avg_battery_level * 100) / 100 + 0.0
          ELSE round(avg_battery_level::numeric, 2)::float8 END AS avg_battery_level,
     min_battery_level::bigint,
     max_battery_level::bigint,
-    CASE WHEN avg_actuator_temp < 'NaN' AND abs(avg_actuator_temp) >= 1e308 THEN sign(avg_actuator_temp) * 'Infinity'::float8
-         WHEN abs(avg_actuator_temp) >= 1e6 THEN round(avg_actuator_temp::numeric, 2)::float8
+    CASE WHEN abs(avg_actuator_temp) >= 1e6
+         THEN CASE WHEN avg_actuator_temp < 'NaN' AND abs(avg_actuator_temp) >= 1e308 THEN sign(avg_actuator_temp) * 'Infinity'::float8
+                   ELSE round(avg_actuator_temp::numeric, 2)::float8 END
          WHEN abs(avg_actuator_temp * 100 - round(avg_actuator_temp * 100)) < 0.499999
          THEN round(avg_actuator_temp * 100) / 100 + 0.0
          ELSE round(avg_actuator_temp::numeric, 2)::float8 END AS avg_actuator_temp,
-    CASE WHEN max_actuator_temp < 'NaN' AND abs(max_actuator_temp) >= 1e308 THEN sign(max_actuator_temp) * 'Infinity'::float8
-         WHEN abs(max_actuator_temp) >= 1e6 THEN round(max_actuator_temp::numeric, 2)::float8
+    CASE WHEN abs(max_actuator_temp) >= 1e6
+         THEN CASE WHEN max_actuator_temp < 'NaN' AND abs(max_actuator_temp) >= 1e308 THEN sign(max_actuator_temp) * 'Infinity'::float8
+                   ELSE round(max_actuator_temp::numeric, 2)::float8 END
          WHEN abs(max_actuator_temp * 100 - round(max_actuator_temp * 100)) < 0.499999
          THEN round(max_actuator_temp * 100) / 100 + 0.0
          ELSE round(max_actuator_temp::numeric, 2)::float8 END AS max_actuator_temp,
     error_count::bigint,
     warning_count::bigint,
-    CASE WHEN avg_myo_amplitude < 'NaN' AND abs(avg_myo_amplitude) >= 1e308 THEN sign(avg_myo_amplitude) * 'Infinity'::float8
-         WHEN abs(avg_myo_amplitude) >= 1e6 THEN round(avg_myo_amplitude::numeric, 2)::float8
+    CASE WHEN abs(avg_myo_amplitude) >= 1e6
+         THEN CASE WHEN avg_myo_amplitude < 'NaN' AND abs(avg_myo_amplitude) >= 1e308 THEN sign(avg_myo_amplitude) * 'Infinity'::float8
+                   ELSE round(avg_myo_amplitude::numeric, 2)::float8 END
          WHEN abs(avg_myo_amplitude * 100 - round(avg_myo_amplitude * 100)) < 0.499999
          THEN round(avg_myo_amplitude * 100) / 100 + 0.0
          ELSE round(avg_myo_amplitude::numeric, 2)::float8 END AS avg_myo_amplitude,
-    CASE WHEN avg_connection_quality < 'NaN' AND abs(avg_connection_quality) >= 1e308 THEN sign(avg_connection_quality) * 'Infinity'::float8
-         WHEN abs(avg_connection_quality) >= 1e6 THEN round(avg_connection_quality::numeric, 2)::float8
+    CASE WHEN abs(avg_connection_quality) >= 1e6
+         THEN CASE WHEN avg_connection_quality < 'NaN' AND abs(avg_connection_quality) >= 1e308 THEN sign(avg_connection_quality) * 'Infinity'::float8
+                   ELSE round(avg_connection_quality::numeric, 2)::float8 END
          WHEN abs(avg_connection_quality * 100 - round(avg_connection_quality * 100)) < 0.499999
          THEN round(avg_connection_quality * 100) / 100 + 0.0
          ELSE round(avg_connection_quality::numeric, 2)::float8 END AS avg_connection_quality,
-    greatest(least(updated_at, '2299-12-30 00:00+00'), '1900-01-01 00:00+00')::timestamptz AS updated_at
+    -- Both functions leave NULL out.
+    CASE WHEN updated_at IS NOT NULL
+         THEN greatest(least(updated_at, '2299-12-30 00:00+00'), '1900-01-01 00:00+00') END::timestamptz AS updated_at
 FROM telemetry.hourly_stats
 WHERE hour_start >= :since AND hour_start < :until
