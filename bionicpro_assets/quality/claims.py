@@ -104,7 +104,7 @@ def _of_telemetry(settings: Settings) -> list[Claim]:
         Claim(
             TELEMETRY,
             "one_row_per_chip_and_hour",
-            "Telemetry has one row for a chip and hour, but for half of the rows at most.",
+            "Telemetry has one row for a chip and hour, but for half of the rows of a run at most.",
             blocking=True,
             parameters={"share": 0.5},
             screen="doubled_chips",

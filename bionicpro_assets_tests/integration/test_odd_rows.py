@@ -8,8 +8,10 @@ import pytest
 from bionicpro_assets.extract.changes import changed_hours, hour_states
 from bionicpro_assets.extract.observe import CUSTOMERS, HOURLY_STATS, PROSTHESES, RAW_TELEMETRY, observe
 from bionicpro_assets.hours import HOUR, floor_hour
+from bionicpro_assets.quality.claims import claims
 from bionicpro_assets_tests.integration.platform import mart_rows
 from bionicpro_assets_tests.publishing import publish_window
+from bionicpro_assets_tests.quality.histories import settings
 from bionicpro_assets_tests.quality.odd_rows import look, loosen, one_load
 
 AT = floor_hour(datetime.now(UTC)) - 5 * HOUR
@@ -132,6 +134,28 @@ def test_an_hour_of_no_whole_hour_changes_the_state_when_it_is_corrected(fleet):
     with fleet.telemetry.snapshot() as snapshot:
         assert hour_states(snapshot, [AT]) != askew
     assert askew[AT].startswith("3:")
+
+
+def test_a_quiet_hour_with_an_odd_row_is_published_with_the_others(fleet, clickhouse):
+    """At night: one chip of two sends, and its only row is of no whole hour."""
+    quiet = AT - HOUR
+    fleet.add_hour("C1", quiet)
+    fleet.in_telemetry(
+        "UPDATE telemetry.hourly_stats SET hour_start = hour_start + interval '30 minutes' WHERE hour_start = %s",
+        (quiet,),
+    )
+    publish_window(
+        fleet.crm,
+        fleet.telemetry,
+        clickhouse,
+        [quiet, AT],
+        run_id="test",
+        batch_size=100,
+        claims=claims(settings("UTC")),
+    )
+    assert {row[2] for row in mart_rows(clickhouse)} == {"C1", "C2", "C3"}
+    _, aside = clickhouse.rows("SELECT chip_id, toUnixTimestamp(hour_start), reason FROM quarantine.rejected_telemetry")
+    assert aside == [("C1", int(quiet.timestamp()), "hour_start is not a whole UTC hour")]
 
 
 def test_a_chip_that_a_row_names_which_is_left_out_is_nobodys(fleet, clickhouse):
