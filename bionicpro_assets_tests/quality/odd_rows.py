@@ -240,6 +240,9 @@ def one_load(sources: Sources, clickhouse: ClickHouse, seed: int, hour: datetime
     dice = random.Random(seed)
     of_crm = draw(dice, CRM_COLUMNS, dice.sample(range(1, CHIPS + 1), odd), hour)
     of_telemetry = draw(dice, TELEMETRY_COLUMNS, dice.sample(range(1, CHIPS + 1), odd), hour)
+    # A chip that both sources happen to name alike is a chip like any other, of another person.
+    worn = {value for column, value in of_crm.values() if column == "chip_id"}
+    of_telemetry = {row: drawn for row, drawn in of_telemetry.items() if drawn[0] != "chip_id" or drawn[1] not in worn}
     if seed % 10 == 0:
         of_crm = {**of_crm, 1: ("first_name", LONG_TEXT)}
         of_telemetry = {**of_telemetry, 2: ("chip_id", LONG_TEXT)}
