@@ -55,6 +55,7 @@ def window(rows: int, movements: int) -> HourlyFrame:
         *((number % 97).alias(c) for c in INTEGERS),
         *((number % 89 / 7).alias(c) for c in REALS),
         pl.lit(hours[0]).cast(pl.Datetime("us", "UTC")).alias("updated_at"),
+        pl.lit("").alias("source_fault"),
     )
     return HourlyFrame(frame, dict.fromkeys(hours, now))
 

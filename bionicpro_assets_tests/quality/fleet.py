@@ -174,6 +174,7 @@ def with_numbers(frame: pl.DataFrame) -> pl.DataFrame:
         avg_myo_amplitude=(chance % 900).cast(pl.Float64) / 7,
         avg_connection_quality=60.0 + (chance % 4000).cast(pl.Float64) / 100,
         updated_at=(pl.col("hour_start") + pl.duration(minutes=5)).cast(INSTANT),
+        source_fault=pl.lit(""),
     )
     rate = (100.0 * pl.col("successful_movements") / pl.col("movements_count")).round(2)
     return measured.with_columns(success_rate=pl.when(pl.col("movements_count") > 0).then(rate).otherwise(0.0))
