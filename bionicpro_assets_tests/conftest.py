@@ -11,6 +11,10 @@ settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", parent=settings.get_profile("desk"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
+# Python's readline puts a terminal's size into the environment of what pytest-xdist starts, and a command prints by it.
+for size in ("COLUMNS", "LINES"):
+    os.environ.pop(size, None)
+
 
 @pytest.fixture(autouse=True)
 def same_umask():

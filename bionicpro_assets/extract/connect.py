@@ -202,8 +202,10 @@ def sqlstate_of_refusal(url: str) -> str:
         connection = psycopg2.connect(conninfo(url), async_=True)
         libpq.PQsetErrorVerbosity(ctypes.c_void_p(connection.pgconn_ptr), CODES_FOR_WORDS)
         while (state := connection.poll()) != POLL_OK and time.monotonic() < deadline:
-            fd = connection.fileno()
-            select.select([fd] if state == POLL_READ else [], [] if state == POLL_READ else [fd], [], 1)
+            # Not select(), which takes no file descriptor above 1023.
+            waiting = select.poll()
+            waiting.register(connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
+            waiting.poll(1000)
         connection.close()
         return TAKEN if state == POLL_OK else ""
     except psycopg2.Error as error:

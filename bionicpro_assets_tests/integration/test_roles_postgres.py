@@ -33,6 +33,7 @@ MAY = {
         "KEEP",
         "SELECT raw_telemetry",
         "SELECT raw_retention",
+        "SELECT rollup_rules",
         "SELECT hourly_stats",
     },
     ("crm", "nobody"): set(),

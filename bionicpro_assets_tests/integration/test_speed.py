@@ -40,6 +40,7 @@ def window(rows: int, seed: int) -> HourlyFrame:
         *((number % most).alias(name) for name, most in INTEGERS.items()),
         *((number % 89 / 7).alias(name) for name in REALS),
         pl.lit(NOW).cast(pl.Datetime("us", "UTC")).alias("updated_at"),
+        pl.lit("").alias("source_fault"),
     )
     return HourlyFrame(frame, dict.fromkeys(HOURS, NOW + timedelta(milliseconds=seed)))
 
