@@ -1,6 +1,7 @@
 -- Rolled-up telemetry of the hours [:since, :until). Numeric averages are cast because ADBC hands `numeric` over as
--- text; what is too large for float8 is infinite, what is too small is 0. A chip's name is cut after one character more than it may have, and a
--- stamp to what ClickHouse can hold: transform/validate.py sets both aside. report_date and report_hour of the view follow the session's time zone and are not read.
+-- text; what is too large for float8 is infinite, what is too small is 0. A chip's name is cut after one character more
+-- than it may have, and a stamp to what ClickHouse can hold: transform/validate.py sets both aside. report_date and
+-- report_hour of the view follow the session's time zone and are not read.
 SELECT
     hour_start::timestamptz,
     left(chip_id, 65)::text AS chip_id,
