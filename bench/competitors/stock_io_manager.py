@@ -77,7 +77,7 @@ def work(job: Job) -> tuple[int, dict[str, float]]:
     store("staging.hourly_telemetry", telemetry)
     with timed("join"):
         joined = telemetry.join(customers.drop_nulls("chip_id"), on="chip_id", how="inner").fill_null(0)
-        joined = joined.drop("first_name", "last_name", "middle_name", "phone", "customer_id")
+        joined = joined.drop("customer_id")
     store("reports.user_prosthesis_stats", joined)
     return joined.height, timed.steps
 

@@ -27,14 +27,10 @@ PERSONAL = frozenset(
     {
         "customer_id",
         "user_id",
-        "first_name",
-        "last_name",
-        "middle_name",
         "customer_full_name",
         "customer_name",
         "email",
         "customer_email",
-        "phone",
     }
 )
 

@@ -11,7 +11,6 @@ INTEGER = frozenset({"smallint", "integer", "bigint"})
 NUMBER = INTEGER | {"numeric", "real", "double precision"}
 TEXT = frozenset({"text", "character varying", "character"})
 INSTANT = frozenset({"timestamp with time zone"})
-DAY = frozenset({"date"})
 
 Kind = frozenset[str]
 
@@ -55,27 +54,18 @@ CUSTOMER_PROSTHESIS = SourceView(
     {
         "customer_id": INTEGER,
         "user_id": TEXT,
-        "first_name": TEXT,
-        "last_name": TEXT,
-        "middle_name": TEXT,
         "customer_full_name": TEXT,
         "email": TEXT,
-        "phone": TEXT,
         "region": TEXT,
         "branch": TEXT,
         "prosthesis_id": INTEGER,
         "prosthesis_serial": TEXT,
         "chip_id": TEXT,
         "prosthesis_status": TEXT,
-        "firmware_version": TEXT,
-        "model_code": TEXT,
         "prosthesis_model": TEXT,
         "prosthesis_category": TEXT,
-        "sold_date": DAY,
-        "warranty_end_date": DAY,
         "customer_updated_at": INSTANT,
         "prosthesis_updated_at": INSTANT,
-        "last_updated_at": INSTANT,
     },
 )
 

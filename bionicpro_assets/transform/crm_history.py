@@ -27,12 +27,8 @@ CLAIM = ["chip_id", *WEARER]
 # What is said of a person; the rest of the CRM's columns is of the prosthesis.
 OF_CUSTOMER = [
     "user_id",
-    "first_name",
-    "last_name",
-    "middle_name",
     "customer_full_name",
     "email",
-    "phone",
     "region",
     "branch",
     "customer_updated_at",
@@ -168,11 +164,7 @@ def _refreshed(rows: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     people = now.unique("customer_id", keep="any").select("customer_id", pl.struct(OF_CUSTOMER).alias("now"))
     known = pl.col("now").is_not_null()
     fresh = (pl.when(known).then(pl.col("now").struct.field(c)).otherwise(pl.col(c)).alias(c) for c in OF_CUSTOMER)
-    return (
-        rows.join(people, on="customer_id", how="left")
-        .with_columns(*fresh)
-        .with_columns(last_updated_at=pl.max_horizontal("customer_updated_at", "prosthesis_updated_at"))
-    )
+    return rows.join(people, on="customer_id", how="left").with_columns(*fresh)
 
 
 def _contested(rows: pl.DataFrame, answer: CrmAnswer, hours: Sequence[datetime]) -> pl.DataFrame:

@@ -73,6 +73,12 @@ def sources(fleet) -> Sources:
     return made
 
 
+# What the trigger keeps anybody from writing; of one chip, or of all.
+CHANGED = """ALTER TABLE crm.prostheses DISABLE TRIGGER prostheses_updated_at;
+UPDATE crm.prostheses SET updated_at = %s WHERE chip_id = coalesce(%s, chip_id);
+ALTER TABLE crm.prostheses ENABLE TRIGGER prostheses_updated_at"""
+
+
 def fill(sources: Sources, hours: list[datetime]) -> None:
     sources.in_crm("INSERT INTO crm.prosthesis_models (model_code, model_name, category) VALUES ('M', 'Model', 'hand')")
     sources.in_crm(
@@ -155,7 +161,7 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
         columns = {
             k: v
             for k, v in line.columns.items()
-            if k not in ("unknown", "nameless", "contested", "dates", "number", "ahead", "updated_at")
+            if k not in ("unknown", "nameless", "contested", "changed", "number", "ahead", "updated_at")
         }
         if columns:
             sources.add_hour(chip, hours[1], **columns)
@@ -172,10 +178,8 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
             sources.in_crm(
                 "UPDATE crm.customers SET first_name = '', last_name = ' ' WHERE external_id = %s", (f"patient_{chip}",)
             )
-        if "dates" in line.columns:
-            sources.in_crm(
-                "UPDATE crm.prostheses SET warranty_end_date = %s WHERE chip_id = %s", (line.columns["dates"], chip)
-            )
+        if "changed" in line.columns:
+            sources.in_crm(CHANGED, (line.columns["changed"], chip))
         if "ahead" in line.columns:
             sources.add_hour("X5", hours[-1] + 5 * HOUR)
         if "number" in line.columns:
@@ -215,7 +219,7 @@ def test_what_the_sources_send_is_set_aside_or_told_and_comes_back(fleet, hours,
     # The sources are corrected: everything moves to the reports, and the claims hold again, hour by hour.
     sources.in_crm("UPDATE crm.customers SET first_name = 'Анна', last_name = 'Иванова' WHERE last_name = ' '")
     sources.in_crm("DELETE FROM crm.prostheses WHERE chip_id IN ('X2', 'X4')")
-    sources.in_crm("UPDATE crm.prostheses SET warranty_end_date = NULL")
+    sources.in_crm(CHANGED, ("2026-01-01 00:00+00", None))
     sources.in_telemetry("DELETE FROM telemetry.hourly_stats WHERE chip_id LIKE 'X%'")
     for chip in chips:
         sources.add_hour(chip, hours[1])

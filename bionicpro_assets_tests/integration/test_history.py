@@ -179,8 +179,11 @@ def test_hours_stay_with_their_wearers_while_the_crm_changes(field):
     again = publish_frame(clickhouse, CRM_EXTRACT, looked, run_id="again", batch_size=10_000)
     assert again.unchanged == hours, "a look that says nothing new writes nothing"
     field.crm("UPDATE crm.customers SET last_name = 'Белова' WHERE external_id = 'boris'")
-    names = extract_crm_hours(crm, clickhouse, hours).rows.select("user_id", "last_name").unique().rows()
-    assert sorted(names) == [("anna", "Иванова"), ("boris", "Белова"), ("dora", "Иванова"), ("vera", "Иванова")]
+    names = extract_crm_hours(crm, clickhouse, hours).rows.select("user_id", "customer_full_name").unique().rows()
+    assert sorted(names) == [
+        (user, f"{last_name} Анна Петровна")
+        for user, last_name in (("anna", "Иванова"), ("boris", "Белова"), ("dora", "Иванова"), ("vera", "Иванова"))
+    ]
 
 
 def test_telemetry_of_a_chip_that_is_registered_late_moves_to_the_reports_by_itself(field):

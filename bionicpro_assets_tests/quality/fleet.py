@@ -118,23 +118,19 @@ class Fleet:
             if w.since > now or (retired and (w.left_view or w.chip in taken)):
                 continue
             changed = w.until if retired else w.since
-            names = {"first_name": f"Anna{w.customer}", "last_name": f"Ivanova{w.customer}"}
             rows.append(
                 {
-                    "customer_id": w.customer, "user_id": f"login{w.customer}", **names, "middle_name": None,
+                    "customer_id": w.customer, "user_id": f"login{w.customer}",
                     "customer_full_name": f"Ivanova{w.customer} Anna{w.customer}",
-                    "email": f"mail{w.customer}@example.org", "phone": None, "region": "europe", "branch": None,
+                    "email": f"mail{w.customer}@example.org", "region": "europe", "branch": None,
                     "prosthesis_id": w.prosthesis, "prosthesis_serial": f"BP-{w.prosthesis}", "chip_id": w.chip,
-                    "prosthesis_status": "retired" if retired else "active", "firmware_version": "1.0",
-                    "model_code": "M", "prosthesis_model": "Model", "prosthesis_category": "hand", "sold_date": None,
-                    "warranty_end_date": None, "customer_updated_at": w.since, "prosthesis_updated_at": changed,
-                    "last_updated_at": changed,
+                    "prosthesis_status": "retired" if retired else "active",
+                    "prosthesis_model": "Model", "prosthesis_category": "hand", "customer_updated_at": w.since, "prosthesis_updated_at": changed,
                 }
             )  # fmt: skip
         types: dict[str, pl.DataType] = {
-            **dict.fromkeys(["middle_name", "phone", "branch"], pl.String()),
-            **dict.fromkeys(["sold_date", "warranty_end_date"], pl.Date()),
-            **dict.fromkeys(["customer_updated_at", "prosthesis_updated_at", "last_updated_at"], INSTANT),
+            "branch": pl.String(),
+            **dict.fromkeys(["customer_updated_at", "prosthesis_updated_at"], INSTANT),
         }
         return CrmAnswer(pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None), now)
 

@@ -62,17 +62,6 @@ STAMPS = [
     ],
     None,
 ]
-DATES = [
-    "-infinity",
-    "infinity",
-    "4713-01-01 BC",
-    "1899-12-31",
-    "1900-01-01",
-    "2299-12-31",
-    "2300-01-01",
-    "5874897-12-31",
-    None,
-]
 TEXTS = [
     *["", " ", "\u00a0", "\u200b", "\u001f", "\u2800\u3164", "\ufeff", "\u202e", "\r\n\t", "\u0001", "\u007f", "a\u200bb"],
     *["Ж" * 300, "é", "e\u0301", "李", "👩🏽\u200d🦱", "\U0010ffff", "\ufffe", "'; DROP TABLE x; --", '"', "\\N", "\\", "NULL"],
@@ -83,28 +72,17 @@ LONG_TEXT = "Ж" * 5_000_000
 CRM_COLUMNS: dict[str, tuple[str, list[Any]]] = {
     "customer_id": ("bigint", [None]),
     **dict.fromkeys(
-        (
-            "user_id",
-            "first_name",
-            "last_name",
-            "middle_name",
-            "customer_full_name",
-            "email",
-            "phone",
-            "region",
-            "branch",
-        ),
+        ("user_id", "customer_full_name", "email", "region", "branch"),
         ("text", TEXTS),
     ),
     # A number that can be is another prosthesis, and no mistake.
     "prosthesis_id": ("bigint", [n for n in BIGINTS if n not in ("0", "2147483648", "4294967295")]),
     **dict.fromkeys(
-        ("prosthesis_serial", "chip_id", "prosthesis_status", "firmware_version", "model_code", "prosthesis_model"),
+        ("prosthesis_serial", "chip_id", "prosthesis_status", "prosthesis_model"),
         ("text", TEXTS),
     ),
     "prosthesis_category": ("text", TEXTS),
-    **dict.fromkeys(("sold_date", "warranty_end_date"), ("date", DATES)),
-    **dict.fromkeys(("customer_updated_at", "prosthesis_updated_at", "last_updated_at"), ("timestamptz", STAMPS)),
+    **dict.fromkeys(("customer_updated_at", "prosthesis_updated_at"), ("timestamptz", STAMPS)),
 }
 COUNTS = ("movements_count", "successful_movements", "min_response_time", "max_response_time", "min_battery_level",
           "max_battery_level", "error_count", "warning_count")  # fmt: skip
@@ -244,7 +222,7 @@ def one_load(sources: Sources, clickhouse: ClickHouse, seed: int, hour: datetime
     worn = {value for column, value in of_crm.values() if column == "chip_id"}
     of_telemetry = {row: drawn for row, drawn in of_telemetry.items() if drawn[0] != "chip_id" or drawn[1] not in worn}
     if seed % 10 == 0:
-        of_crm = {**of_crm, 1: ("first_name", LONG_TEXT)}
+        of_crm = {**of_crm, 1: ("customer_full_name", LONG_TEXT)}
         of_telemetry = {**of_telemetry, 2: ("chip_id", LONG_TEXT)}
     fill(sources, hour)
     spoil(sources.crm.url, "crm.v_customer_prosthesis", of_crm)

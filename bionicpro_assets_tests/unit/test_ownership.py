@@ -26,13 +26,10 @@ def at(hour: float) -> datetime:
 INSTANT = pl.Datetime("us", "UTC")
 COLUMNS = pl.Schema(
     {
-        "customer_id": pl.Int64(), "user_id": pl.String(), "first_name": pl.String(), "last_name": pl.String(),
-        "middle_name": pl.String(), "customer_full_name": pl.String(), "email": pl.String(), "phone": pl.String(),
+        "customer_id": pl.Int64(), "user_id": pl.String(), "customer_full_name": pl.String(), "email": pl.String(),
         "region": pl.String(), "branch": pl.String(), "prosthesis_id": pl.Int64(), "chip_id": pl.String(),
-        "prosthesis_serial": pl.String(), "prosthesis_status": pl.String(), "firmware_version": pl.String(),
-        "model_code": pl.String(), "prosthesis_model": pl.String(), "prosthesis_category": pl.String(),
-        "sold_date": pl.Date(), "warranty_end_date": pl.Date(), "customer_updated_at": INSTANT, "prosthesis_updated_at": INSTANT,
-        "last_updated_at": INSTANT,
+        "prosthesis_serial": pl.String(), "prosthesis_status": pl.String(), "prosthesis_model": pl.String(),
+        "prosthesis_category": pl.String(), "customer_updated_at": INSTANT, "prosthesis_updated_at": INSTANT,
     }
 )  # fmt: skip
 
@@ -40,9 +37,9 @@ COLUMNS = pl.Schema(
 def unit(
     chip: str | None, customer: int, since: datetime | None, prosthesis: int | None = None, name: str = ""
 ) -> dict:
-    said = ["user_id", "first_name", "last_name", "customer_full_name", "email", "region", "prosthesis_status"]
+    said = ["user_id", "customer_full_name", "email", "region", "prosthesis_status"]
     text = dict.fromkeys(said, name or f"u{customer}")
-    stamps = {"customer_updated_at": DAY, "prosthesis_updated_at": since, "last_updated_at": since}
+    stamps = {"customer_updated_at": DAY, "prosthesis_updated_at": since}
     serial = f"BP-{prosthesis or customer}"
     row = {
         "customer_id": customer,

@@ -5,30 +5,20 @@
 SELECT
     customer_id::bigint,
     coalesce(user_id, '')::text AS user_id,
-    coalesce(first_name, '')::text AS first_name,
-    coalesce(last_name, '')::text AS last_name,
-    middle_name::text,
     coalesce(customer_full_name, '')::text AS customer_full_name,
     coalesce(email, '')::text AS email,
-    phone::text,
     coalesce(region, '')::text AS region,
     branch::text,
     prosthesis_id::bigint,
     coalesce(prosthesis_serial, '')::text AS prosthesis_serial,
     left(chip_id, 65)::text AS chip_id,
     coalesce(prosthesis_status, '')::text AS prosthesis_status,
-    firmware_version::text,
-    model_code::text,
     prosthesis_model::text,
     prosthesis_category::text,
-    CASE WHEN sold_date BETWEEN '1900-01-01' AND '2299-12-31' THEN sold_date::date END AS sold_date,
-    CASE WHEN warranty_end_date BETWEEN '1900-01-01' AND '2299-12-31' THEN warranty_end_date::date END AS warranty_end_date,
     CASE WHEN customer_updated_at BETWEEN '1900-01-01 00:00+00' AND '2299-12-31 00:00+00'
          THEN customer_updated_at::timestamptz END AS customer_updated_at,
     CASE WHEN prosthesis_updated_at BETWEEN '1900-01-01 00:00+00' AND '2299-12-31 00:00+00'
          THEN prosthesis_updated_at::timestamptz END AS prosthesis_updated_at,
-    CASE WHEN last_updated_at BETWEEN '1900-01-01 00:00+00' AND '2299-12-31 00:00+00'
-         THEN last_updated_at::timestamptz END AS last_updated_at,
     nullif(concat_ws('; ',
         CASE WHEN customer_id IS NULL THEN 'customer_id is empty' END,
         CASE WHEN prosthesis_id IS NULL THEN 'prosthesis_id is empty'
@@ -37,15 +27,11 @@ SELECT
     ), '')::text AS left_out,
     nullif(concat_ws(', ',
         CASE WHEN user_id IS NULL THEN 'user_id' END,
-        CASE WHEN first_name IS NULL THEN 'first_name' END,
-        CASE WHEN last_name IS NULL THEN 'last_name' END,
         CASE WHEN customer_full_name IS NULL THEN 'customer_full_name' END,
         CASE WHEN email IS NULL THEN 'email' END,
         CASE WHEN region IS NULL THEN 'region' END,
         CASE WHEN prosthesis_serial IS NULL THEN 'prosthesis_serial' END,
         CASE WHEN prosthesis_status IS NULL THEN 'prosthesis_status' END,
-        CASE WHEN sold_date NOT BETWEEN '1900-01-01' AND '2299-12-31' THEN 'sold_date' END,
-        CASE WHEN warranty_end_date NOT BETWEEN '1900-01-01' AND '2299-12-31' THEN 'warranty_end_date' END,
         CASE WHEN customer_updated_at NOT BETWEEN '1900-01-01 00:00+00' AND '2299-12-31 00:00+00'
              THEN 'customer_updated_at' END,
         CASE WHEN prosthesis_updated_at NOT BETWEEN '1900-01-01 00:00+00' AND '2299-12-31 00:00+00'
