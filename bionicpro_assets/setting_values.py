@@ -62,6 +62,9 @@ def _clickhouse_url(secret: SecretStr) -> SecretStr:
     if url.scheme == "chdb":
         if url.netloc or len(url.path) < 2:
             raise ValueError("must name an absolute folder, like chdb:///var/lib/bionicpro/clickhouse")
+        if url.query or url.fragment:
+            # What follows would be left out, and the mart be in another folder.
+            raise ValueError("has a ? or # after the folder: percent-encode what belongs to its name, and drop options")
         return secret
     if url.scheme not in ("http", "https"):
         raise ValueError("must begin with chdb://, http:// or https://")
@@ -72,11 +75,27 @@ def _clickhouse_url(secret: SecretStr) -> SecretStr:
         raise ValueError("names no host: like https://user:password@host:8443/reports")
     if url.path not in ("", "/", "/reports"):
         raise ValueError("must end with /reports: the mart is the database `reports`")
-    if unknown := sorted(set(parse_qs(url.query)) - CLICKHOUSE_OPTIONS):
+    _check_clickhouse_options(url.query)
+    return secret
+
+
+def _check_clickhouse_options(query: str) -> None:
+    """Refuse what the driver would take for something else.
+
+    It takes the last of two values, drops an empty one, and reads `verify=ture` as `false`: nobody is checked.
+    """
+    options = parse_qs(query, keep_blank_values=True)
+    if unknown := sorted(set(options) - CLICKHOUSE_OPTIONS):
         raise ValueError(
             f"has options nobody knows: {', '.join(unknown)}; known are {', '.join(sorted(CLICKHOUSE_OPTIONS))}"
         )
-    return secret
+    for name, values in options.items():
+        if len(values) > 1 or not values[0]:
+            raise ValueError(f"must have one value for its option {name}")
+        if name == "verify" and values[0] not in ("true", "false"):
+            raise ValueError("has an option verify that is neither true nor false")
+        if name.endswith("_timeout") and not (values[0].isdecimal() and values[0].isascii() and int(values[0]) > 0):
+            raise ValueError(f"has an option {name} that isn't a whole number of seconds above 0")
 
 
 @cache

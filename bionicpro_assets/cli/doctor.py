@@ -13,6 +13,7 @@ from bionicpro_assets.alerts.setup import channels_of
 from bionicpro_assets.alerts.text import counted
 from bionicpro_assets.cli.console import console
 from bionicpro_assets.databases import clickhouse_of, crm_of, telemetry_of
+from bionicpro_assets.doctor.encryption import examine_encryption
 from bionicpro_assets.doctor.finding import Finding, looked_at
 from bionicpro_assets.doctor.mart import SUBJECT as CLICKHOUSE
 from bionicpro_assets.doctor.mart import examine_clickhouse
@@ -61,6 +62,7 @@ def findings_of(now: datetime) -> Iterator[Finding]:
     yield Finding("settings", "ok", "All settings are valid.")
     crm = crm_of(settings)
     telemetry = telemetry_of(settings)
+    yield from examine_encryption(settings, crm, telemetry)
     yield from looked_at(crm.name, lambda: _of_sources(crm, telemetry, settings))
     with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
         yield from looked_at(CLICKHOUSE, lambda: examine_clickhouse(clickhouse, settings, now))

@@ -90,12 +90,34 @@ def test_a_wrong_postgres_url_is_refused_without_showing_it(monkeypatch, url):
 
 @pytest.mark.parametrize(
     "url",
-    ["chdb://relative", "chdb://", "http://", "https://h:99999/reports", "https://h/reports?nonsense=1", "h:8123"],
+    [
+        "chdb://relative",
+        "chdb://",
+        "chdb:///mart?of=2026",
+        "chdb:///mart#1",
+        "http://",
+        "https://h:99999/reports",
+        "https://h/reports?nonsense=1",
+        "https://h/reports?nonsense=",
+        # Each of these switches the check of the certificate off in the driver, or leaves out what was asked for.
+        *(f"https://h/reports?verify={word}" for word in ("ture", "on", "True", "0", "", "proxy")),
+        "https://h/reports?verify=true&verify=false",
+        "https://h/reports?ca_cert=",
+        "https://h/reports?connect_timeout=0",
+        "https://h/reports?send_receive_timeout=-1",
+        "h:8123",
+    ],
 )
 def test_a_wrong_clickhouse_url_is_refused(monkeypatch, url):
     set_all(monkeypatch, BIONICPRO_CLICKHOUSE_URL=url)
     (problem,) = problems()
     assert problem.startswith("BIONICPRO_CLICKHOUSE_URL: ")
+
+
+def test_what_the_driver_knows_of_a_clickhouse_url_is_taken(monkeypatch):
+    options = "verify=true&ca_cert=/ca.crt&client_cert=/c.crt&client_cert_key=/c.key&connect_timeout=5&send_receive_timeout=60"
+    set_all(monkeypatch, BIONICPRO_CLICKHOUSE_URL=f"https://h:8443/reports?{options}")
+    assert Settings.load().secret("BIONICPRO_CLICKHOUSE_URL").endswith(options)
 
 
 def test_a_name_that_only_looks_like_a_setting_is_reported(monkeypatch):
