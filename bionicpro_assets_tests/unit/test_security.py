@@ -8,6 +8,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+WITH_TLS = yaml.safe_load((ROOT / "docker/compose.tls.yml").read_text())
 NGINX = {file.name: file.read_text() for file in (ROOT / "docker/nginx").iterdir()}
 
 
@@ -42,6 +43,47 @@ def test_how_to_change_each_secret_is_said():
         assert (
             name in told or (file in told and folder in told) or (folder == "clickhouse" and "administrator…" in told)
         ), name
+
+
+def readers(file: str) -> set[str]:
+    """The services that a file under config/ reaches, by the secret or the folder that they are given."""
+    folder = f"./config/{file.partition('/')[0]}"
+    known = COMPOSE["secrets"] | WITH_TLS["secrets"]
+    secrets = {name for name, secret in known.items() if secret["file"] == f"config/{file}"}
+    copied = {"./config/platform": "platform_config", "./config/metrics": "metrics_config"}.get(folder, "")
+    found = set()
+    for name, service in COMPOSE["services"].items():
+        volumes = {volume.partition(":")[0] for volume in service.get("volumes", [])}
+        with_tls = WITH_TLS["services"].get(name, {}).get("secrets", [])
+        its_secrets = {s["source"] if isinstance(s, dict) else s for s in service.get("secrets", []) + with_tls}
+        if secrets & its_secrets or folder in volumes or (copied and copied in volumes):
+            found.add(name)
+    return found
+
+
+ADMINISTRATOR = {"clickhouse/administrator.xml", "clickhouse/administrator_url", "clickhouse/administrator_password"}
+
+
+def test_changing_a_secret_restarts_whoever_was_given_it():
+    rows = re.findall(r"^\| (?!secret|---)(.+?) \| (.+) \|$", section("Changing a secret"), re.MULTILINE)
+    assert len(rows) == 10
+    tried = 0
+    for secret, do in rows:
+        said = f"{secret} {do}".replace(", `telemetry_db_url`", ", `platform/telemetry_db_url`")
+        files = set(re.findall(r"\b((?:platform|clickhouse|metrics|proxy)/[\w.]+)", said.replace("config/", "")))
+        files = ADMINISTRATOR if "administrator…" in do else files
+        commands = re.findall(r"`(docker compose (?:up|restart)[^`]*|docker/stop\.sh)`", do)
+        assert files, secret
+        assert len(commands) == 1, secret
+        (command,) = commands
+        restarted = set(COMPOSE["services"]) if command == "docker/stop.sh" else set(command.split())
+        assert "restart" in command or "--force-recreate" in command or command == "docker/stop.sh", secret
+        for file in files:
+            # ClickHouse's set-up sees the folder, and ended long ago; it reads what is there when it begins.
+            given = readers(file) - ({"clickhouse_init"} if file.startswith("platform/") else set())
+            assert given - restarted == set(), (secret, file)
+            tried += len(given)
+    assert tried > 15
 
 
 def test_whoever_asks_for_no_password_listens_to_those_only_that_may_ask():

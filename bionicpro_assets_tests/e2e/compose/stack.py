@@ -44,6 +44,7 @@ PATIENCE = 4
 LAUNCH = """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 STATUS = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"""
+LOCATIONS = "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
 RUNS = """{ runsOrError(limit: 200) { ... on Runs { results { runId status rootRunId tags { key value } } } } }"""
 
 
@@ -134,11 +135,17 @@ class Stack:
             raise StackError(f"{error}\n{logs}") from None
 
     def up_again(self) -> None:
-        """Have every service at work, if one isn't."""
+        """Have every service at work, if one isn't, and the operators' door know the jobs."""
         services = self.services()
         well = [c for s, c in services.items() if (c["ExitCode"] == 0 if s in ONCE else c["Health"] == "healthy")]
         if len(well) < SERVICES:
             self.up()
+        # A web server that outlived the code server finds the new one by itself, a moment after it is healthy.
+        wait_for("the code location", self.knows_the_jobs, seconds=60)
+
+    def knows_the_jobs(self) -> bool:
+        (entry,) = self.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
+        return bool(entry["locationOrLoadError"]["__typename"] == "RepositoryLocation")
 
     def script(self, name: str, *arguments: str) -> str:
         """One of the scripts in docker/, which find the overrides by Compose's own variables."""
