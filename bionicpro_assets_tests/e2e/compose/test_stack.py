@@ -10,8 +10,10 @@ import json
 import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -354,11 +356,60 @@ def test_settings_and_secrets_can_be_changed(stack):
     )
     assert "the last 4 hours" in schedule["scheduleOrError"]["description"]
 
-    hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input="anna's own\n", text=True, capture_output=True)
-    with (stack.folder / "config/proxy/operators").open("a") as operators:
-        operators.write(f"anna:{hashed.stdout}")
-    stack.compose("restart", "proxy")
-    wait_for("the door", lambda: stack.door("anna", password="anna's own").status == 200, seconds=30)
+    users = stack.folder / "config/proxy/operators"
+    others = users.read_text()
+    for password, former in (("anna's own", None), ("anna's next", "anna's own")):
+        hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password, text=True, capture_output=True)
+        # As an editor saves it: another file by the same name.
+        users.unlink()
+        users.write_text(f"{others}anna:{hashed.stdout}")
+        stack.compose("restart", "proxy")
+        wait_for("the door", lambda new=password: stack.door("anna", password=new).status == 200, seconds=30)
+        # Whom the door let in before, it has forgotten.
+        assert former is None or stack.door("anna", password=former).status == 401
+
+
+def test_where_alerts_go_can_be_changed(stack):
+    settings = stack.folder / "config/platform/settings.env"
+    before = settings.read_text()
+    told = "BIONICPRO_ALERT_WEBHOOK_URL=http://127.0.0.1:1/"
+    ask = "from bionicpro_assets.settings import Settings; print(Settings.load().secret('BIONICPRO_ALERT_WEBHOOK_URL'))"
+    try:
+        for secret in ("d" * 48, "e" * 48):
+            settings.write_text(f"{before}{told}{secret}\n")
+            stack.compose("up", "--detach", "--wait", "--force-recreate", "configure", "code")
+            assert stack.inside("code", ask).strip() == f"http://127.0.0.1:1/{secret}"
+        load(stack)
+    finally:
+        settings.write_text(before)
+        stack.compose("up", "--detach", "--wait", "--force-recreate", "configure", "code")
+
+
+def test_the_passwords_of_clickhouse_can_be_changed(stack):
+    """All at once: its stand-in has one for all users, so what only one of them is changed with isn't shown here."""
+    config, new = stack.folder / "config", "f" * 48
+    old = (config / "clickhouse/etl_password").read_text().strip()
+    for name in ("etl_password", "metrics_password", "administrator_password"):
+        (config / "clickhouse" / name).write_text(f"{new}\n")
+    for name in ("platform/clickhouse_url", "metrics/clickhouse_url", "clickhouse/administrator_url",
+                 "clickhouse/administrator.xml"):  # fmt: skip
+        (config / name).unlink()
+    # It writes what is missing, with the passwords that are there.
+    stack.script("setup.sh", "--sources")
+    services = ("configure", "clickhouse", "clickhouse_init", "code", "metrics")
+    stack.compose("up", "--detach", "--wait", "--force-recreate", *services)
+    load(stack)
+    assert metrics()["bionicpro_scrape_error", "journal"] == 0
+    ask = ["curl", "--silent", "--header", "X-ClickHouse-User: etl", "--header", "X-ClickHouse-Key: {}"]
+    said = {
+        password: subprocess.run(
+            [*ask[:-1], ask[-1].format(password), "--data-binary", "SELECT 1", "http://127.0.0.1:8123/"],
+            text=True, capture_output=True, check=True,
+        ).stdout
+        for password in (old, new)
+    }  # fmt: skip
+    assert said[new] == "1\n"
+    assert "Authentication failed" in said[old]
 
 
 def test_the_passwords_of_dagsters_database_can_be_changed(stack):
@@ -449,12 +500,7 @@ def test_stopping_waits_for_the_runs_and_nothing_is_lost(stack):
 
 def test_the_doors_speak_tls_when_they_are_given_a_certificate(stack):
     proxy = stack.folder / "config/proxy"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", proxy / "tls_key", "-out", proxy / "tls_certificate"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    (proxy / "tls_key").chmod(0o444)
+    certify(proxy)
     stack.compose("--file", "docker/compose.tls.yml", "up", "--detach", "--wait", "proxy")
     context = ssl.create_default_context(cafile=str(proxy / "tls_certificate"))
     secured = stack.door("operator", scheme="https", context=context)
@@ -468,3 +514,23 @@ def test_the_doors_speak_tls_when_they_are_given_a_certificate(stack):
                      headers={"Origin": "https://127.0.0.1:3000"})  # fmt: skip
     assert own.status == 200
     assert stack.door("operator").status == 400
+    # Another one, when it has run out.
+    certify(proxy)
+    stack.compose("restart", "proxy")
+    renewed = ssl.create_default_context(cafile=str(proxy / "tls_certificate"))
+    wait_for("the door", lambda: stack.door("operator", scheme="https", context=renewed).status == 200, seconds=30)
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        stack.door("operator", scheme="https", context=context)
+
+
+def certify(folder: Path) -> None:
+    """A fresh key, and a certificate of its own, in place of what is there."""
+    key, certificate = folder / "tls_key", folder / "tls_certificate"
+    for file in (key, certificate):
+        file.unlink(missing_ok=True)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    key.chmod(0o444)
