@@ -12,7 +12,7 @@ from bionicpro_assets.cli.materialize import load_hours
 from bionicpro_assets.cli.query import asked, show_answer
 from bionicpro_assets.databases import clickhouse_of, crm_of
 from bionicpro_assets.errors import PlatformError
-from bionicpro_assets.hours import floor_hour, hour_range
+from bionicpro_assets.hours import describe, floor_hour, hour_range
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets.setup.demo import DEMO_ENV, Fleet, demo_databases, demo_in_use, is_refitted, refit, write_env_file
@@ -42,7 +42,9 @@ def run_demo(home: Path, fleet: Fleet) -> None:
         settings = Settings.load()
         with clickhouse_of(settings) as clickhouse:
             apply_clickhouse_schema(clickhouse)
-        load_story(settings, hour_range(settings.partitions_start, floor_hour(datetime.now(UTC))))
+        hours = hour_range(settings.partitions_start, floor_hour(datetime.now(UTC)))
+        left_out, hours = (hours[:24], hours[24:]) if fleet.days else ([], hours)
+        doubts = load_story(settings, hours)
     show_mart(settings)
     took = time.monotonic() - began
     option = "" if env_file.name == ".env" else f" --env-file {os.path.relpath(env_file)}"
@@ -54,11 +56,12 @@ def run_demo(home: Path, fleet: Fleet) -> None:
             f"{bionicpro} --env-file {os.path.relpath(other / DEMO_ENV)} …",
             highlight=False,
         )
+    say_what_is_open(doubts, left_out)
     console.print("How to go on:")
     for command, what in (
         ("up", "the Dagster UI with the schedule on, at http://127.0.0.1:3000"),
         ('query "SELECT count() FROM reports.user_prosthesis_stats"', "SQL on the mart"),
-        ("report --fleet", "a page about these hours, to open in a browser; --user user_0005 for one patient's"),
+        ("report --fleet", "a page about all prostheses, to open in a browser; --user user_0005 for one patient's"),
         ("materialize", "load the last hours again: the numbers stay the same"),
         ("status", "what is loaded, and how fresh it is"),
     ):
@@ -66,8 +69,8 @@ def run_demo(home: Path, fleet: Fleet) -> None:
         console.print(f"      {what}", style="dim", highlight=False)
 
 
-def load_story(settings: Settings, hours: Sequence[datetime]) -> None:
-    """Load the hours. The first time a chip is refitted on the way, so that there is a history to see."""
+def load_story(settings: Settings, hours: Sequence[datetime]) -> list[str]:
+    """Load the hours; what the checks found. The first time a chip is refitted on the way, to have a history to see."""
     crm = crm_of(settings)
     before, after = hours[:-2], hours[-2:]
     if before and not is_refitted(crm):
@@ -75,7 +78,20 @@ def load_story(settings: Settings, hours: Sequence[datetime]) -> None:
         load_hours(settings, before, say_doubts=False)
         refit(crm, after[0] + MINUTES_INTO_THE_HOUR)
         hours = after
-    load_hours(settings, hours)
+    return load_hours(settings, hours, say_doubts=False)
+
+
+def say_what_is_open(doubts: Sequence[str], left_out: Sequence[datetime]) -> None:
+    """Print what the demo warns of, all of which it has on purpose, and which hours it leaves to load."""
+    if doubts:
+        console.print("Open warnings, also in the UI under Catalog. They are part of the demo:")
+    for doubt in doubts:
+        console.print(f"  ! {doubt}", highlight=False)
+    if left_out:
+        console.print(
+            f"{describe(left_out)} aren't loaded: the dialog for a backfill in the UI offers them as missing.",
+            highlight=False,
+        )
 
 
 def show_mart(settings: Settings) -> None:

@@ -85,7 +85,8 @@ def main(
 )
 def demo(
     prostheses: Annotated[int, typer.Option(min=1, max=1_000_000, help="Prostheses in the demo CRM.")] = 30,
-    hours: Annotated[int, typer.Option(min=1, max=2160, help="Closed hours of telemetry to make.")] = 24,
+    hours: Annotated[int, typer.Option(min=1, max=2160, help="Closed hours of readings to make.")] = 24,
+    days: Annotated[int, typer.Option(min=0, max=330, help="Days of history before them; 0 is none.")] = 14,
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
     home: Annotated[Path, typer.Option(help="Folder for the embedded databases.")] = Path(".bionicpro"),
 ) -> None:
@@ -97,7 +98,7 @@ def demo(
         from bionicpro_assets.cli.demo import run_demo
         from bionicpro_assets.setup.demo import Fleet
 
-        run_demo(home, Fleet(prostheses, hours, seed))
+        run_demo(home, Fleet(prostheses, hours, seed, days))
 
 
 @app.command(rich_help_panel=EVERYDAY, epilog=_examples("bionicpro up", "bionicpro up --port 3001"))

@@ -98,16 +98,20 @@ def load_hours(
     *,
     say_doubts: bool = True,
     as_json: bool = False,
-) -> None:
+) -> list[str]:
     """Run the job over the hours, a long window in several runs; progress while it works.
 
     `crm_config` is the run config of the CRM extract; `say_doubts`, whether to print what the checks find; `as_json`,
     whether to print one object a run and nothing else.
 
+    Returns:
+        What the checks found, a sentence each.
+
     Raises:
         PlatformError: A run failed; those before it stand. Or this Dagster has its runs elsewhere.
         KeyboardInterrupt: Ctrl-C was pressed; the run is canceled.
     """
+    doubts: list[str] = []
     if not as_json:
         console.print(f"Loading {describe(hours)} with the job bionicpro_reports_etl.")
     with (
@@ -142,10 +146,12 @@ def load_hours(
                     )
                 )
             progress.advance(task, len(chunk))
+            doubts += outcome.doubts
             if not as_json:
                 for doubt in outcome.doubts if say_doubts else ():
                     progress.console.print(_marked("!", "yellow", doubt))
                 progress.console.print(f"Loaded {describe(chunk)} in {took:.1f} s, run {run_id}.")
+    return doubts
 
 
 def _print_json(found: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -28,12 +28,14 @@ class Fleet:
     Attributes:
         prostheses: Units in the CRM; most are fitted and send telemetry.
         hours: Closed hours of raw telemetry, before the open one.
+        days: Days of history before them, of which only the hourly statistics are there.
         seed: The same seed makes the same customers, and the same rows for the same seconds.
     """
 
     prostheses: int = 30
     hours: int = 24
     seed: int = 1
+    days: int = 14
 
     @classmethod
     def read(cls, home: Path) -> Self | None:
@@ -67,19 +69,23 @@ def refit(source: PostgresSource, moment: datetime) -> None:
 
 
 def make_telemetry(source: PostgresSource, fleet: Fleet, now: datetime) -> int:
-    """Schema of the telemetry database and raw rows up to `now`; rows added.
+    """Schema of the telemetry database, the fleet's history, and raw rows up to `now`; raw rows added.
 
     Goes on after the newest row that is there, so that it can be called again and again.
     """
     apply_postgres_schema(source, "telemetry")
     with transaction(source) as cursor:
         run_scripts(cursor, "telemetry/demo")
+    if fleet.days and _generated_until(source) is None:
+        until = floor_hour(now) - fleet.hours * HOUR
+        since = until - timedelta(days=fleet.days)
+        call(source, "SELECT demo.append_history(%s, %s, %s, %s)", (fleet.seed, fleet.prostheses, since, until))
     return append_telemetry(source, fleet, now)
 
 
 def append_telemetry(source: PostgresSource, fleet: Fleet, now: datetime) -> int:
     """Raw rows from the newest one that is there up to `now`; rows added."""
-    since = call(source, sql("telemetry/queries/demo_generated_until.sql")) or floor_hour(now) - fleet.hours * HOUR
+    since = _generated_until(source) or floor_hour(now) - fleet.hours * HOUR
     if since >= now:
         return 0
     until = now.replace(microsecond=0)
@@ -89,6 +95,11 @@ def append_telemetry(source: PostgresSource, fleet: Fleet, now: datetime) -> int
         (fleet.seed, fleet.prostheses, since, until),
     )
     return added
+
+
+def _generated_until(source: PostgresSource) -> datetime | None:
+    until: datetime | None = call(source, sql("telemetry/queries/demo_generated_until.sql"))
+    return until
 
 
 @contextmanager
@@ -101,7 +112,7 @@ def demo_databases(home: Path, fleet: Fleet) -> Iterator[dict[str, str]]:
         make_crm(PostgresSource("crm_db", urls["crm_db"], "BIONICPRO_CRM_DB_URL"), fleet)
         telemetry = PostgresSource("telemetry_db", urls["telemetry_db"], "BIONICPRO_TELEMETRY_DB_URL")
         make_telemetry(telemetry, fleet, now)
-        first = call(telemetry, "SELECT min(timestamp) FROM telemetry.raw_telemetry") or now
+        first = call(telemetry, sql("telemetry/queries/demo_begins.sql")) or now
         settings = embedded_settings(home, urls)
         settings["BIONICPRO_PARTITIONS_START"] = partition_key(floor_hour(first))
         yield settings

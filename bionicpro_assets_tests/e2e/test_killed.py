@@ -139,7 +139,7 @@ def range_of(first: datetime, last: datetime) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Demo]:
     with folder_for_postgres() as folder:
-        bionicpro(folder, "demo", "--hours", str(HOURS), "--prostheses", "5")
+        bionicpro(folder, "demo", "--days", "0", "--hours", str(HOURS), "--prostheses", "5")
         with (folder / ".env").open("a") as settings:
             settings.write("BIONICPRO_ROLLUP='external'\n")
         values = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}

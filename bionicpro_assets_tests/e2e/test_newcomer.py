@@ -87,6 +87,9 @@ def test_the_demo_shows_the_mart_and_both_monitoring_queries(demo):
         "Whose hour: a chip that was refitted",
         "the CRM doesn't know the chip",
         "How to go on",
+        "Open warnings, also in the UI under Catalog.",
+        "! every_chip_known: ",
+        "(24 hours) aren't loaded: the dialog for a backfill in the UI offers them as missing.",
     ):
         assert text in demo.stdout
     assert "Warning" not in demo.stderr
@@ -109,6 +112,16 @@ def test_every_hour_has_the_wearer_of_the_hour_and_one_chip_is_set_aside(demo, f
     assert ask(folder, "SELECT DISTINCT chip_id FROM quarantine.rejected_telemetry WHERE no_wearer") == [
         {"chip_id": "CHIP-UNKNOWN-1"}
     ]
+
+
+def test_two_weeks_are_there_and_all_hours_but_the_first_days_are_loaded(demo, folder):
+    (found,) = ask(
+        folder,
+        "SELECT uniqExact(report_date) AS days, uniqExact(report_date, report_hour) AS hours FROM reports.user_prosthesis_stats",
+    )
+    # Fourteen days of 24 hours, the last one's open hour, and somebody wears a prosthesis in nearly every one.
+    assert found["days"] in (14, 15, 16)
+    assert 0.8 * 337 < found["hours"] <= 338
 
 
 def test_loading_again_changes_no_number(demo, folder):
@@ -137,7 +150,7 @@ def test_the_demo_again_goes_on_where_it_was(demo, folder):
 
 
 def test_a_second_demo_says_where_the_first_is(demo, folder):
-    second = run(folder, "demo", "--home", "other", "--hours", "1", "--prostheses", "3")
+    second = run(folder, "demo", "--home", "other", "--hours", "1", "--prostheses", "3", "--days", "0")
     assert second.returncode == 0, second.stderr
     assert "those of the demo in .bionicpro; it stays" in second.stdout
     assert "--env-file .bionicpro/demo.env" in second.stdout
@@ -151,7 +164,7 @@ def test_a_second_demo_says_where_the_first_is(demo, folder):
 def test_settings_of_ones_own_are_left_alone():
     with folder_for_postgres() as other:
         (other / ".env").write_text("ETL_LOOKBACK_HOURS=3\n")
-        result = run(other, "demo", "--hours", "1", "--prostheses", "3")
+        result = run(other, "demo", "--hours", "1", "--prostheses", "3", "--days", "0")
         assert result.returncode == 0, result.stdout + result.stderr
         assert (other / ".env").read_text() == "ETL_LOOKBACK_HOURS=3\n"
     assert "--env-file .bionicpro/demo.env" in result.stdout

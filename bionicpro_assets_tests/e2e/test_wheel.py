@@ -40,7 +40,7 @@ def test_the_built_wheel_runs_the_main_job_where_there_is_no_repository(tmp_path
         bionicpro = tmp_path / "its/bin/bionicpro"
         where = run(folder, python, "-P", "-c", "import bionicpro_assets; print(bionicpro_assets.__file__)")
         assert Path(where.strip()).is_relative_to(packages)
-        run(folder, bionicpro, "demo", "--prostheses", "5", "--hours", "3")
+        run(folder, bionicpro, "demo", "--prostheses", "5", "--hours", "3", "--days", "0")
         count = "SELECT count() AS n, uniqExact(report_date, report_hour) AS hours FROM reports.user_prosthesis_stats"
         found = json.loads(run(folder, bionicpro, "query", count, "--json"))
         assert found["hours"] >= 3

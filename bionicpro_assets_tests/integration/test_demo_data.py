@@ -8,7 +8,7 @@ from bionicpro_assets.setup.demo import Fleet, append_telemetry, is_refitted, ma
 from bionicpro_assets.sqlfiles import sql
 
 NOW = datetime(2026, 11, 24, 10, 20, tzinfo=UTC)
-FLEET = Fleet(prostheses=30, hours=3)
+FLEET = Fleet(prostheses=30, hours=3, days=0)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_the_same_seed_makes_the_same_data_and_another_makes_other(demo, sources
     make_telemetry(sources.telemetry, FLEET, NOW)
     assert everything(sources) == before
     sources.in_telemetry("TRUNCATE telemetry.raw_telemetry")
-    append_telemetry(sources.telemetry, Fleet(prostheses=30, hours=3, seed=2), NOW)
+    append_telemetry(sources.telemetry, Fleet(prostheses=30, hours=3, seed=2, days=0), NOW)
     assert everything(sources)[2] != before[2]
 
 
@@ -128,9 +128,39 @@ def test_making_it_again_changes_nothing(demo, sources):
     assert everything(sources) == before
 
 
+def test_the_history_is_like_what_the_roll_up_makes_of_readings(demo, sources):
+    """The same chips in the same hours, with numbers near those of readings; and no roll-up touches it."""
+    hours = [NOW.replace(minute=0) - timedelta(hours=n) for n in (3, 2, 1)]
+    columns = "movements_count, 100.0 * successful_movements / movements_count, avg_response_time, avg_battery_level, warning_count"
+    whole = f"SELECT chip_id, hour_start, {columns} FROM telemetry.hourly_stats ORDER BY 1, 2"
+
+    def roll_up() -> None:
+        for hour in hours:
+            sources.in_telemetry("SELECT telemetry.aggregate_hourly_stats(%s)", (hour,))
+
+    roll_up()
+    counted = sources.in_telemetry(whole)
+    sources.in_telemetry("TRUNCATE telemetry.raw_telemetry, telemetry.hourly_stats")
+    make_telemetry(sources.telemetry, Fleet(prostheses=30, hours=0, days=1), NOW.replace(minute=0))
+    roll_up()
+    history = [row for row in sources.in_telemetry(whole) if row[1] in hours]
+    assert [row[:2] for row in history] == [row[:2] for row in counted]
+    assert len(history) > 40
+    for made, real in zip(history, counted, strict=True):
+        assert made[2] == pytest.approx(real[2], rel=0.5, abs=20)
+        assert float(made[3]) == pytest.approx(float(real[3]), abs=12)
+        assert made[4:6] == (pytest.approx(real[4], rel=0.2), pytest.approx(real[5], abs=6))
+    ((days, late),) = sources.in_telemetry(
+        "SELECT count(DISTINCT hour_start), count(*) FILTER (WHERE updated_at > hour_start + interval '2 hours') FROM telemetry.hourly_stats"
+    )
+    assert (days, late) == (24, 0), "as it would be had it been rolled up in time"
+    ((kept_since,),) = sources.in_telemetry("SELECT kept_since FROM telemetry.raw_retention")
+    assert kept_since == NOW.replace(minute=0)
+
+
 def test_the_generator_serves_large_fleets(sources):
     assert make_crm(sources.crm, Fleet(prostheses=5000)) == 5000
-    make_telemetry(sources.telemetry, Fleet(prostheses=1, hours=1), NOW)
+    make_telemetry(sources.telemetry, Fleet(prostheses=1, hours=1, days=0), NOW)
     hour = NOW.replace(minute=0)
     ((rows,),) = sources.in_telemetry(
         "SELECT demo.generate_hourly_stats(1, 5000, %s, %s)", (hour - timedelta(hours=2), hour)

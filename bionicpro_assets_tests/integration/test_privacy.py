@@ -44,7 +44,7 @@ def test_a_whole_demo_profile_is_its_owners_alone():
         (folder / ".env").chmod(0o644)
         for command in (
             # A whole day: in two hours of the night this user may not wear the prosthesis.
-            ["demo", "--prostheses", "6", "--hours", "24"],
+            ["demo", "--prostheses", "6", "--hours", "24", "--days", "0"],
             ["report", "--user", "user_0005"],
             ["report", "--fleet"],
             ["status"],

@@ -100,7 +100,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def ui(folder: Path) -> Iterator[Ui]:
-    bionicpro(folder, "demo", "--hours", str(HOURS))
+    bionicpro(folder, "demo", "--days", "0", "--hours", str(HOURS))
     # Asked before and after the UI runs: the embedded engine serves one process at a time.
     personal = [value for row in ask(folder, PEOPLE) for value in row.values()]
     columns = [row["name"] for row in ask(folder, COLUMNS)]

@@ -15,13 +15,34 @@ LANGUAGE sql STABLE AS $$
     WHERE n = 0 OR demo.prosthesis_status(n) IN ('active', 'maintenance')
 $$;
 
--- Share of the ten-minute stretches of a local hour in which a prosthesis is worn.
+-- Share of the ten-minute stretches of a local hour in which a prosthesis is worn; at weekends less. Day 0 of the epoch
+-- was a Thursday.
 CREATE OR REPLACE FUNCTION demo.wear_share(local_second bigint)
 RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT (ARRAY[
         0.03, 0.02, 0.02, 0.02, 0.02, 0.05, 0.25, 0.50, 0.60, 0.65, 0.65, 0.60,
         0.60, 0.60, 0.65, 0.65, 0.65, 0.65, 0.60, 0.60, 0.55, 0.45, 0.30, 0.10
         ]::double precision[])[1 + (local_second / 3600 % 24)::integer]
+        * CASE WHEN (local_second / 86400 + 3) % 7 >= 5 THEN 0.7 ELSE 1 END
+$$;
+
+-- Whether a chip is worn in a stretch of ten minutes. Number 0 always runs.
+CREATE OR REPLACE FUNCTION demo.is_worn(seed bigint, number integer, stretch bigint, zone_seconds integer)
+RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT number = 0
+        OR demo.unit(seed, number, stretch, 'stretch') < demo.wear_share(stretch * 600 + zone_seconds)
+$$;
+
+-- How slow a prosthesis is beside the others: each has its own pace, and a little of it by the local day.
+CREATE OR REPLACE FUNCTION demo.pace(seed bigint, number integer, local_second bigint)
+RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT 0.88 + 0.24 * demo.unit(seed, number, 0, 'pace') + 0.06 * demo.unit(seed, number, local_second / 86400, 'pace')
+$$;
+
+-- Share of a prosthesis' movements that don't succeed.
+CREATE OR REPLACE FUNCTION demo.failing(seed bigint, number integer)
+RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT 0.04 + 0.06 * demo.unit(seed, number, 0, 'failing')
 $$;
 
 -- Battery in percent. Full at seven, down by 45 to 85 points at eleven at night, then on
@@ -51,9 +72,7 @@ LANGUAGE sql STABLE AS $$
     CROSS JOIN LATERAL generate_series(stretch * 10, stretch * 10 + 9) AS minute
     CROSS JOIN LATERAL generate_series(greatest(minute * 60, first_tick),
                                        least(minute * 60 + 59, last_tick)) AS tick
-    WHERE (c.number = 0
-           OR demo.unit(seed, c.number, stretch, 'stretch')
-              < demo.wear_share(stretch * 600 + c.zone_seconds))
+    WHERE demo.is_worn(seed, c.number, stretch, c.zone_seconds)
       AND demo.unit(seed, c.number, minute, 'minute') < 0.75
       AND demo.unit(seed, c.number, tick, 'second') < 0.68
 $$;

@@ -30,9 +30,9 @@ LANGUAGE sql STABLE AS $$
         movement,
         intensity,
         CASE WHEN movement IS NOT NULL AND u_1 >= 0.03
-             THEN (80 + 160 * u_response * u_response)::integer END,
+             THEN ((80 + 160 * u_response * u_response) * pace)::integer END,
         -- The default, true, is what an idle reading carries too.
-        CASE WHEN movement IS NULL OR u_success >= 0.07 THEN true
+        CASE WHEN movement IS NULL OR u_success >= failing THEN true
              WHEN u_success >= 0.002 THEN false END,
         round(200 * (u_1 - 0.5)) / 100,
         round(200 * (u_2 - 0.5)) / 100,
@@ -73,6 +73,8 @@ LANGUAGE sql STABLE AS $$
             FROM (
                 SELECT w.*,
                     demo.firmware_version(seed, number) AS firmware,
+                    demo.failing(seed, number) AS failing,
+                    demo.pace(seed, number, local_tick) AS pace,
                     demo.unit(seed, number, tick / 600, 'warmth') AS u_stretch,
                     demo.unit(seed, number, tick, 'move') AS u_move,
                     demo.unit(seed, number, tick, 'response') AS u_response,
