@@ -86,7 +86,7 @@ def main(
 def demo(
     prostheses: Annotated[int, typer.Option(min=1, max=1_000_000, help="Prostheses in the demo CRM.")] = 30,
     hours: Annotated[int, typer.Option(min=1, max=2160, help="Closed hours of readings to make.")] = 24,
-    days: Annotated[int, typer.Option(min=0, max=330, help="Days of history before them; 0 is none.")] = 14,
+    days: Annotated[int, typer.Option(min=0, max=330, help="Days of history before them; 0 is none.")] = 28,
     seed: Annotated[int, typer.Option(help="The same seed makes the same data.")] = 1,
     home: Annotated[Path, typer.Option(help="Folder for the embedded databases.")] = Path(".bionicpro"),
 ) -> None:
@@ -273,7 +273,7 @@ def report(
     user: Annotated[str | None, typer.Option(help="The patient's login in the CRM.")] = None,
     fleet: Annotated[bool, typer.Option("--fleet", help="All prostheses, without naming a patient.")] = False,
     first: Annotated[
-        str | None, typer.Option("--from", help="First day, like 2026-11-01. Default: 30 days; 7 of the fleet.")
+        str | None, typer.Option("--from", help="First day, like 2026-11-01. Default: 14 days; 7 of the fleet.")
     ] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day, included. Default: today.")] = None,
     out: Annotated[

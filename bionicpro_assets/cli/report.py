@@ -15,7 +15,7 @@ from bionicpro_assets.report.period import period
 from bionicpro_assets.settings import Settings
 
 STDOUT = Path("-")
-DAYS_OF_A_PATIENT, DAYS_OF_A_FLEET = 30, 7
+DAYS_OF_A_PATIENT, DAYS_OF_A_FLEET = 14, 7
 
 
 def run_report(
@@ -32,7 +32,7 @@ def run_report(
 
     Args:
         user: The patient's login.
-        first: The first day; by default so that there are 30 days of a patient, or 7 of the fleet.
+        first: The first day; by default so that there are 14 days of a patient, or 7 of the fleet.
         last: The last day, included; today by default.
         now: The present instant.
         fleet: The fleet in place of a patient.

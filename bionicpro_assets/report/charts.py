@@ -16,6 +16,7 @@ from bionicpro_assets.report.language import Language
 # Each at least 4.5 : 1 on white for text, and told apart by lightness too: for print in grey, and for the colour-blind.
 INK, SOFT, GRID = "#1f2933", "#52606d", "#d9e2ec"
 BLUE, ORANGE, RED, GREY = "#0b6e99", "#d97a12", "#b3261e", "#9aa5b1"
+BAND = "#d3e9f2"
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 
@@ -63,6 +64,7 @@ class Chart:
         high: Where it ends; from the values if None.
         shaded: Of which labels the data isn't complete.
         shaded_words: What that means.
+        band: The usual range, from the lower value to the higher.
     """
 
     key: str
@@ -77,11 +79,18 @@ class Chart:
     high: float | None = None
     shaded: Sequence[bool] = ()
     shaded_words: str = ""
+    band: tuple[float, float] | None = None
 
     def table(self, lang: Language) -> list[list[str]]:
         """The numbers: a row a label, its name first."""
         columns = [[lang.number(value, s.digits) for value in s.values] for s in self.series]
         return [[label, *(column[i] for column in columns)] for i, label in enumerate(self.labels)]
+
+
+def response_axis(values: Sequence[float | None]) -> tuple[float, float]:
+    """Where the axis of response times begins and ends: not at 0, so that a tenth more is seen; nor so that 1 ms is."""
+    known = [v for v in values if v is not None] or [0.0]
+    return min(known) * 0.8 // 10 * 10, (max(known) * 1.15 // 10 + 1) * 10
 
 
 def draw(chart: Chart, lang: Language, width: Width) -> str:
@@ -122,6 +131,8 @@ def draw_on(axes: Any, chart: Chart, lang: Language, most_ticks: int, columns: i
     for i in places:
         if chart.shaded and chart.shaded[i]:
             axes.axvspan(i - 0.5, i + 0.5, color="#e8edf2", lw=0, zorder=0)
+    if chart.band:
+        axes.axhspan(*chart.band, color=BAND, lw=0, zorder=0.5)
     standing = [0.0] * len(chart.labels)
     drawn = [series for series in chart.series if series.kind != "table"]
     for n, series in enumerate(drawn):

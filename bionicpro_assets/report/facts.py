@@ -74,6 +74,7 @@ class Facts:
         read_at: When it was read.
         panels: The same of every prosthesis by itself, if a patient has several: to add up the hours or the batteries
             of two means nothing.
+        previous: The same prosthesis in as many days before the period; None for several together, and for the fleet.
     """
 
     period: Period
@@ -86,6 +87,7 @@ class Facts:
     quality: Quality
     read_at: datetime
     panels: Sequence["Facts"] = ()
+    previous: "Facts | None" = None
 
     @property
     def total(self) -> Measures:
@@ -150,6 +152,21 @@ def find_facts(
         ClickHouseError: ClickHouse can't be read.
     """
     HourlyTable.of(clickhouse, MART)
+    facts = _find(clickhouse, period, start, now, user)
+    if not user or not facts.units:
+        return facts
+    earlier = Period(period.first - len(period.days) * DAY, period.first - DAY, period.zone)
+    previous = _find(clickhouse, earlier, start, now, user, facts.units)
+    if not facts.panels:
+        return replace(facts, previous=previous.panels[0])
+    pairs = zip(facts.panels, previous.panels, strict=True)
+    return replace(facts, panels=[replace(panel, previous=before) for panel, before in pairs])
+
+
+def _find(
+    clickhouse: ClickHouse, period: Period, start: datetime, now: datetime, user: str, of_units: Sequence[Unit] = ()
+) -> Facts:
+    """The facts of a period; with a panel for each of `of_units`, or, if there are none, of several found in it."""
     asked = {"user": user, "first_day": period.first, "last_day": period.last}
     people = _rows(clickhouse, "report_person", {"user": user}) if user else []
     columns = ("prosthesis_id", "model", "category", "serial", "first_date", "last_date")
@@ -190,10 +207,10 @@ def find_facts(
 
     name = str(people[0]["customer_name"]) if people else ""
     facts = Facts(period, user, name, *of(ALL_UNITS), units, quality, now.astimezone(UTC))
-    if not user or len(units) < 2:
+    if not of_units and (not user or len(units) < 2):
         return facts
     panels = []
-    for unit in units:
+    for unit in of_units or units:
         days, by_hour, typical = of(unit.prosthesis_id)
         panels.append(replace(facts, days=days, by_hour=by_hour, typical=typical, units=[unit]))
     return replace(facts, panels=panels)

@@ -15,6 +15,7 @@ from bionicpro_assets.report.facts import DayFacts, Facts, Unit
 from bionicpro_assets.report.language import Language, language
 from bionicpro_assets.report.measures import together
 from bionicpro_assets.report.sections import charts, day_label, unit_name
+from bionicpro_assets.report.summary import Summary, summary
 
 TEMPLATES = Path(__file__).with_name("templates")
 # Ranges of hours that are named one by one.
@@ -49,6 +50,7 @@ def render(facts: Facts, code: str) -> str:
             ),
             made=lang("page.made", at=f"{lang.day(made.date())} {made:%H:%M}", zone=period.zone),
             tiles=_sums(facts, lang) if facts.panels else _tiles(facts, lang),
+            summaries=_summaries(facts, lang),
             panels=_panels(facts, lang),
             last_day=lang("tile.last_day", day=day_label(facts, last_day, lang)),
             last_tiles=() if facts.user or one_day else _last_day_tiles(facts, last, lang),
@@ -61,6 +63,13 @@ def render(facts: Facts, code: str) -> str:
             css=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
         )
     )
+
+
+def _summaries(facts: Facts, lang: Language) -> list[tuple[str, Summary]]:
+    """A patient's prostheses, each beside the period before; without a name, if it is one."""
+    if facts.panels:
+        return [(unit_name(p.units[0]), summary(p, lang)) for p in facts.panels]
+    return [("", summary(facts, lang))] if facts.user else []
 
 
 def _panels(

@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Sequence
 
-from bionicpro_assets.report.charts import BLUE, ORANGE, RED, Chart, Series, draw_on
+from bionicpro_assets.report.charts import BLUE, ORANGE, RED, Chart, Series, draw_on, response_axis
 from bionicpro_assets.report.language import language
 from bionicpro_assets.report.measures import Measures
 
@@ -20,9 +20,10 @@ def day_picture(by_hour: Sequence[Measures], title: str) -> str:
 
     lang, hours = language("en"), [str(hour) for hour in range(24)]
 
-    def chart(series: list[Series], low: float | None = 0) -> Chart:
-        return Chart("picture", "", "", "", "", hours, hours, series, low=low)
+    def chart(series: list[Series], low: float = 0, high: float | None = None) -> Chart:
+        return Chart("picture", "", "", "", "", hours, hours, series, low=low, high=high)
 
+    response = [m.response_time for m in by_hour]
     panels = {
         "Movements": chart(
             [
@@ -30,7 +31,7 @@ def day_picture(by_hour: Sequence[Measures], title: str) -> str:
                 Series("did not succeed", [m.movements - m.successful for m in by_hour], "bar", ORANGE),
             ]
         ),
-        "Response time, ms": chart([Series("response", [m.response_time for m in by_hour], "line", BLUE, 1)], low=None),
+        "Response time, ms": chart([Series("response", response, "line", BLUE, 1)], *response_axis(response)),
         "Seconds with an error": chart([Series("errors", [m.errors for m in by_hour], "bar", RED)]),
     }
     with mpl.rc_context({"font.size": 9, "axes.axisbelow": True}):

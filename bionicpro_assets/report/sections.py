@@ -4,13 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from bionicpro_assets.report.charts import BLUE, GREY, ORANGE, RED, Chart, Series
+from bionicpro_assets.report.charts import BLUE, GREY, ORANGE, RED, Chart, Series, response_axis
 from bionicpro_assets.report.facts import DayFacts, Facts, Unit
 from bionicpro_assets.report.language import Language
 from bionicpro_assets.report.measures import Measures, together
+from bionicpro_assets.report.summary import OF, usual_range
 
 # Of more days than these, the charts are by week.
 MOST_DAYS_BY_DAY = 92
+# The charts that show the person's usual range.
+BANDS = {"movements", "wear", "success", "response", "battery"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def charts(facts: Facts, lang: Language, of: Unit | None = None) -> list[Chart]:
         by_day.movements(),
         by_day.prostheses() if not facts.user else by_day.wear(),
         hours_of_the_day(facts, lang),
+        *([by_day.week()] if facts.user else []),
         by_day.success(),
         by_day.response(),
         by_day.battery(),
@@ -145,6 +149,31 @@ class ByDay:
         ]
         return self._chart("fleet_wear", words, series)
 
+    def week(self) -> Chart:
+        """Movements on a complete day, by day of the week."""
+        lang, names = self.lang, [str(name) for name in self.lang.words["chart"]["weekdays"]]
+        of_day: list[list[int]] = [[] for _ in names]
+        for day, found in self.facts.whole_days.items():
+            of_day[day.weekday()].append(found.measures.movements)
+        means = [sum(values) / len(values) if values else None for values in of_day]
+        words = lang("page.no_whole")
+        if any(of_day):
+            most = max(range(7), key=lambda n: means[n] or 0)
+            words = lang("section.week.words", day=names[most], mean=lang.number(means[most]))
+        return Chart(
+            key="week",
+            title=lang("section.week.title"),
+            words=words,
+            help=lang("section.week.help"),
+            axis=lang("chart.weekday"),
+            labels=names,
+            ticks=[str(name) for name in lang.words["chart"]["weekdays_short"]],
+            series=[
+                Series(lang("chart.movements"), means, "bar", BLUE),
+                Series(lang("chart.days"), [len(values) for values in of_day], "table", GREY),
+            ],
+        )
+
     def success(self) -> Chart:
         """The share of movements that succeeded."""
         values = [m.success_rate for m in self.parts]
@@ -158,9 +187,7 @@ class ByDay:
         """The response time."""
         values = [m.response_time for m in self.parts]
         words = self._extremes("response", self.facts.total.response_time, values, "ms", 0)
-        known = [v for v in values if v is not None] or [0.0]
-        # Not from 0: a tenth more or less should be seen.
-        low, high = min(known) * 0.8 // 10 * 10, (max(known) * 1.15 // 10 + 1) * 10
+        low, high = response_axis(values)
         series = [Series(self.lang("chart.response"), values, "line", BLUE, 1)]
         return self._chart("response", words, series, low=low, high=high)
 
@@ -232,12 +259,19 @@ class ByDay:
         high: float | None = None,
     ) -> Chart:
         lang = self.lang
+        by_day = len(self.bins) == len(self.facts.period.days)
+        # Of weeks, or of several prostheses, the range of a prosthesis' days says nothing.
+        band = usual_range(self.facts, OF[key]) if key in BANDS and self.facts.previous and by_day else None
+        said = ""
+        if band:
+            least, most = (lang.number(value, OF[key].digits) for value in band)
+            said = " " + lang("page.band", low=least, high=most)
         return Chart(
             key=key,
             title=lang(f"section.{key}.title"),
             words=words,
-            help=lang(f"section.{key}.help"),
-            axis=lang("chart.day" if len(self.bins) == len(self.facts.period.days) else "chart.week"),
+            help=lang(f"section.{key}.help") + said,
+            axis=lang("chart.day" if by_day else "chart.week"),
             labels=[b.label for b in self.bins],
             ticks=[b.tick for b in self.bins],
             series=series,
@@ -245,6 +279,7 @@ class ByDay:
             high=high,
             shaded=[b.incomplete for b in self.bins],
             shaded_words=lang("page.incomplete"),
+            band=band,
         )
 
 

@@ -35,7 +35,7 @@ class Fleet:
     prostheses: int = 30
     hours: int = 24
     seed: int = 1
-    days: int = 14
+    days: int = 28
 
     @classmethod
     def read(cls, home: Path) -> Self | None:

@@ -343,9 +343,9 @@ def test_a_page_needs_nothing_else_and_is_its_owners_alone(platform, reporting, 
     page = Parsed.of(html)
     assert page.fetched == []
     assert '<html lang="ru">' in html
-    assert len(html.encode()) < 400_000
+    assert len(html.encode()) < 460_000
     assert len(page.ids) == len(set(page.ids))
-    assert len(page.svgs) == 2 * 7 * 2, "seven charts, wide and narrow, of each of two prostheses"
+    assert len(page.svgs) == 2 * 8 * 2, "eight charts, wide and narrow, of each of two prostheses"
     again = bionicpro(
         "report", "--user", "anna", "--from", str(reporting.day), "--to", str(reporting.day), "--out", "-"
     )

@@ -23,11 +23,11 @@ from bionicpro_assets_tests.publishing import publish_window
 
 pytestmark = pytest.mark.browser
 
-DAYS = 21
+DAYS = 28
 WIDTHS = {"desktop": 1100, "phone": 360}
 # Hours of the tenth day that are never loaded.
 NOT_LOADED = range(9 * 24 + 7, 9 * 24 + 13)
-CHARTS = 7
+CHARTS = {"patient": 8, "fleet": 7}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Pages:
 
 @pytest.fixture(scope="module")
 def pages() -> Iterator[Pages]:
-    """Three weeks of 30 prostheses, six hours of them not loaded, some telemetry set aside."""
+    """Four weeks of 30 prostheses, six hours of them not loaded, some telemetry set aside."""
     now = floor_hour(datetime.now(UTC))
     since = now.replace(hour=0) - timedelta(days=DAYS - 1)
     with folder_for_postgres() as folder, embedded_postgres(folder / "postgres") as urls:
@@ -82,7 +82,7 @@ def pages() -> Iterator[Pages]:
 
 
 def load(crm: PostgresSource, telemetry: PostgresSource, clickhouse: ClickHouse, hours: list[datetime]) -> None:
-    """What a run does, without Dagster's record of it: of three weeks, that takes minutes."""
+    """What a run does, without Dagster's record of it: of four weeks, that takes minutes."""
     publish_window(crm, telemetry, clickhouse, hours, zone="Europe/Moscow", run_id="pages", batch_size=100_000)
 
 
@@ -116,7 +116,7 @@ def test_every_chart_is_there_and_can_be_read(pages: Pages, window, about: str, 
     )
     charts = page.get_by_role("img")
     # One of the two of each chart; the other is for other widths, and neither seen nor read aloud.
-    expect(charts).to_have_count(CHARTS)
+    expect(charts).to_have_count(CHARTS[about])
     for chart in charts.all():
         box, section = chart.bounding_box(), chart.locator("xpath=ancestor::section").bounding_box()
         assert box is not None
@@ -138,7 +138,8 @@ def test_every_chart_is_there_and_can_be_read(pages: Pages, window, about: str, 
     shot(page, f"{about}-{name}-{code}")
     for details in page.locator("details").all():
         details.locator("summary").click()
-    expect(page.get_by_role("table")).to_have_count(CHARTS + 1)
+    # Those of the charts, that of the prostheses, and a patient's two periods.
+    expect(page.get_by_role("table")).to_have_count(CHARTS[about] + 1 + (about == "patient"))
     assert fits(page), "with every table open"
     expect(page.get_by_text(lang("page.incomplete")).first).to_be_visible()
 
@@ -147,9 +148,11 @@ def test_it_can_be_gone_through_by_its_headings_and_by_keyboard(pages: Pages, wi
     _, page = window
     pages.open(page, "patient-en")
     levels = [int(h.evaluate("h => h.tagName[1]")) for h in page.get_by_role("heading").all()]
-    assert levels == [1] + [2] * (len(levels) - 1)
+    assert levels == [1, 2, 3] + [2] * (len(levels) - 3)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the report")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("region", name="This period and the one before")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.locator("summary").first).to_be_focused()
     page.keyboard.press("Enter")
@@ -165,10 +168,16 @@ def test_it_can_be_printed(pages: Pages, browser: Browser, about: str, tmp_path:
     page = browser.new_page(viewport={"width": 690, "height": 1000})
     pages.open(page, f"{about}-en")
     page.emulate_media(media="print")
-    expect(page.get_by_role("img")).to_have_count(CHARTS)
+    expect(page.get_by_role("img")).to_have_count(CHARTS[about])
     assert fits(page)
+    if about == "patient":
+        # A sheet of A4 has 269 mm between its margins, at 96 dots an inch; the charts begin on the next.
+        height = page.evaluate("document.querySelector('.quality').getBoundingClientRect().bottom + scrollY")
+        assert height < 269 / 25.4 * 96
+        assert page.locator(".behind").evaluate("e => getComputedStyle(e).breakBefore") == "page"
     for hidden in ("details summary", ".narrow svg"):
         assert not page.locator(hidden).first.is_visible()
+    shot(page, f"{about}-print-en")
     file = tmp_path / "page.pdf"
     page.pdf(path=file, prefer_css_page_size=True)
     sheets = len(re.findall(rb"/Type\s*/Page\b", file.read_bytes()))
