@@ -12,7 +12,7 @@ from bionicpro_assets.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[2]
 # All but these: their commands are given to Docker, and e2e/compose gives them.
-OF_THE_STACK = {"docs/operating.md", "docs/security.md"}
+OF_THE_STACK = {"docs/operating.md", "docs/operating.ru.md", "docs/security.md"}
 NAMES = [
     "README.md",
     "CONTRIBUTING.md",

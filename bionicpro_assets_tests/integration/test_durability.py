@@ -1,4 +1,4 @@
-"""The statements that README gives an operator who wants every publication on the disk."""
+"""The statements that docs/limits.md gives an operator who wants every publication on the disk."""
 
 import re
 from pathlib import Path
@@ -7,13 +7,13 @@ import bionicpro_assets
 from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
 from bionicpro_assets_tests.integration.test_publish import A, put, visible
 
-README = Path(bionicpro_assets.__file__).parents[1] / "README.md"
+LIMITS = Path(bionicpro_assets.__file__).parents[1] / "docs" / "limits.md"
 SETTINGS = """SELECT name FROM system.tables WHERE database = 'storage' AND engine = 'MergeTree'
 AND create_table_query LIKE '%fsync_after_insert = 1%' AND create_table_query LIKE '%fsync_part_directory = 1%'"""
 
 
 def test_every_storage_table_can_be_made_to_wait_for_the_disk(clickhouse):
-    statements = re.findall(r"^ *(ALTER TABLE storage\.\w+ MODIFY SETTING [^;]+);", README.read_text(), re.MULTILINE)
+    statements = re.findall(r"^ *(ALTER TABLE storage\.\w+ MODIFY SETTING [^;]+);", LIMITS.read_text(), re.MULTILINE)
     put(clickhouse, {A: [1]})
     for statement in statements:
         clickhouse.command(statement)

@@ -61,7 +61,7 @@ CONTRACT = {
 
 
 def settings_rows() -> list[str]:
-    """The README's table of settings, as it must be."""
+    """The table of settings in docs/settings.md, as it must be."""
     defaults = {}
     for field in Settings.model_fields.values():
         if field.default is None:
@@ -132,7 +132,7 @@ def test_every_check_has_a_word_on_what_to_do(clean_environment):
 
 
 def test_the_table_of_settings_is_the_settings_object():
-    table = README.partition("| setting | default | meaning |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    table = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").partition("| setting | default | meaning |\n|---|---|---|\n")[2].partition("\n\n")[0]
     assert table.splitlines() == settings_rows()
 
 
@@ -220,10 +220,23 @@ def skeleton(document: str) -> list[tuple[str, Any]]:
     return found
 
 
-def test_the_russian_readme_says_the_same_in_the_same_order():
-    english, russian = skeleton("README.md"), skeleton("README.ru.md")
-    languages = {"README.md", "README.ru.md"}
+RUSSIAN = sorted(path for path in DOCUMENTS if path.name.endswith(".ru.md"))
+
+
+@pytest.mark.parametrize("document", RUSSIAN, ids=lambda d: d.name)
+def test_a_russian_page_says_the_same_in_the_same_order(document):
+    russian = skeleton(str(document.relative_to(ROOT)))
+    english = skeleton(str(document.relative_to(ROOT)).replace(".ru.md", ".md"))
     for (kind, wanted), (other, found) in zip(english, russian, strict=True):
         if kind == "links":
-            wanted, found = ([link for link in links if link not in languages] for links in (wanted, found))
+            # Of a page that is there in both, either is linked.
+            wanted, found = (sorted(link.replace(".ru.md", ".md") for link in links) for links in (wanted, found))
         assert (kind, wanted) == (other, found)
+
+
+def test_the_first_page_starts_the_stack_as_the_page_on_operating_does():
+    """Whose commands are given to a real Docker engine by the tests of the stack."""
+    block = README.partition("## With Docker Compose\n\n```text\n")[2].partition("```")[0].splitlines()
+    operating = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert len(block) == 3
+    assert [line for line in block if line not in operating] == []

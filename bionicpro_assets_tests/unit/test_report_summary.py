@@ -1,5 +1,6 @@
 """What the first page of a patient says: never more than the numbers do."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -30,9 +31,7 @@ def of(first: date, days: list[Measures], quality: Quality | None = None) -> Fac
 
 def pair(days: list[Measures], before: list[Measures], quality: Quality | None = None) -> Facts:
     made = of(FIRST, days, quality)
-    return Facts(
-        *(getattr(made, f) for f in Facts.__slots__[:-1]), previous=of(FIRST - timedelta(days=len(before)), before)
-    )
+    return replace(made, previous=of(FIRST - timedelta(days=len(before)), before))
 
 
 def changes(facts: Facts) -> dict[str, int | None]:
