@@ -20,7 +20,8 @@ NAMES = [
 ]
 DOCUMENTS = [name for name in NAMES if name not in OF_THE_STACK]
 # What a fenced block may be; another kind would be neither run nor looked at.
-LANGUAGES = {"sh", "console", "sql", "ini", "text"}
+# Those of other programs are run by integration/test_use_from.py.
+LANGUAGES = {"sh", "console", "sql", "ini", "text", "python", "yaml"}
 SQL = re.compile(r"(SELECT|CREATE|RENAME|DROP|ALTER|INSERT) \S")
 PROGRAMS = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?(bionicpro|make|python|pytest|docker|kubectl|helm)(?= |$)")
 

@@ -132,7 +132,12 @@ def test_every_check_has_a_word_on_what_to_do(clean_environment):
 
 
 def test_the_table_of_settings_is_the_settings_object():
-    table = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").partition("| setting | default | meaning |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    table = (
+        (ROOT / "docs" / "settings.md")
+        .read_text(encoding="utf-8")
+        .partition("| setting | default | meaning |\n|---|---|---|\n")[2]
+        .partition("\n\n")[0]
+    )
     assert table.splitlines() == settings_rows()
 
 
