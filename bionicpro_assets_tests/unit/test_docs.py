@@ -226,12 +226,16 @@ def skeleton(document: str) -> list[tuple[str, Any]]:
 
 
 RUSSIAN = sorted(path for path in DOCUMENTS if path.name.endswith(".ru.md"))
+# Of these the headings and the code: the Russian page leaves the table of metrics to the English one.
+IN_PART = {"operating.ru.md"}
 
 
 @pytest.mark.parametrize("document", RUSSIAN, ids=lambda d: d.name)
 def test_a_russian_page_says_the_same_in_the_same_order(document):
     russian = skeleton(str(document.relative_to(ROOT)))
     english = skeleton(str(document.relative_to(ROOT)).replace(".ru.md", ".md"))
+    if document.name in IN_PART:
+        english, russian = ([part for part in parts if part[0] in ("code", "heading")] for parts in (english, russian))
     for (kind, wanted), (other, found) in zip(english, russian, strict=True):
         if kind == "links":
             # Of a page that is there in both, either is linked.
