@@ -25,8 +25,8 @@ pytestmark = pytest.mark.browser
 
 DAYS = 28
 WIDTHS = {"desktop": 1100, "phone": 360}
-# Hours of the tenth day that are never loaded.
-NOT_LOADED = range(9 * 24 + 7, 9 * 24 + 13)
+# Hours of the 24th day that are never loaded.
+NOT_LOADED = range(23 * 24 + 7, 23 * 24 + 13)
 CHARTS = {"patient": 8, "fleet": 7}
 
 
