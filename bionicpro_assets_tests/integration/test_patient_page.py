@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -116,7 +117,7 @@ def history(postgres_server, tmp_path_factory) -> Iterator[History]:
         ]
         sources.in_telemetry(PUT, (json.dumps(rows),))
         apply_clickhouse_schema(clickhouse)
-        options = {"zone": zone, "run_id": "patient", "batch_size": 100_000}
+        options: dict[str, Any] = {"zone": zone, "run_id": "patient", "batch_size": 100_000}
         publish_window(sources.crm, sources.telemetry, clickhouse, hour_range(made.start, refit - HOUR), **options)
         sources.in_crm("UPDATE crm.prostheses SET chip_id = 'C6' WHERE prosthesis_id = %s", (third,))
         for first, last in ((refit, made.hole[0] - HOUR), (made.hole[-1] + HOUR, made.hours[-1])):
