@@ -10,16 +10,21 @@ from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from bionicpro_assets.cli.visible import visible
 
 # Without a terminal rich takes 80 columns, and cuts sentences into lines that no script finds again.
 COLUMNS_OF_A_FILE = 240
 GAP = "  "
 _NUMBER = re.compile(r"(Nullable\()?(U?Int|B?Float|Decimal)")
-# What would move the cursor or colour the rest of the screen is shown as its picture.
-_VISIBLE = {n: 0x2400 + n for n in range(32) if chr(n) != "\n"} | {127: 0x2421} | dict.fromkeys(range(128, 160), 0xFFFD)
 
 
 class _Console(Console):
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A plain text, wherever it stands; of a `Text`, whoever makes it takes care."""
+        return super().render_str(visible(text), **options)
+
     def on_broken_pipe(self) -> NoReturn:
         """Rich ends the process with status 1, which says here that the answer is no."""
         raise BrokenPipeError
@@ -60,7 +65,7 @@ def show_rows(columns: Sequence[str], types: Sequence[str], rows: Sequence[Seque
         rows: A text for each column.
         title: What stands above.
     """
-    columns, rows = [_visible(name) for name in columns], [[_visible(text) for text in row] for row in rows]
+    columns, rows = [visible(name) for name in columns], [[visible(text) for text in row] for row in rows]
     widths = [max(map(cell_len, texts)) for texts in zip(columns, *rows, strict=True)]
     in_lines = len(columns) == 1 or not any("\n" in text for row in rows for text in row)
     if title:
@@ -79,10 +84,6 @@ def show_rows(columns: Sequence[str], types: Sequence[str], rows: Sequence[Seque
             f"{name}{' ' * (widest - cell_len(name))}{GAP}{text.replace(chr(10), below)}"
             for name, text in zip(columns, row, strict=True)
         )
-
-
-def _visible(text: str) -> str:
-    return text.translate(_VISIBLE)
 
 
 def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

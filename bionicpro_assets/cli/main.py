@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from bionicpro_assets import __version__
 from bionicpro_assets.cli.stopping import ctrl_c_held_back
+from bionicpro_assets.cli.visible import visible
 from bionicpro_assets.errors import AnswerError, PlatformError
 from bionicpro_assets.folders import keep_private
 
@@ -52,7 +53,7 @@ class Failed(typer.Exit):
 
     def __init__(self, error: PlatformError) -> None:
         colour = None if "NO_COLOR" not in os.environ else False
-        typer.secho(str(error), fg=typer.colors.RED, err=True, color=colour)
+        typer.secho(visible(str(error)), fg=typer.colors.RED, err=True, color=colour)
         super().__init__(1 if isinstance(error, AnswerError) else 2)
 
 

@@ -25,6 +25,7 @@ from rich.text import Text
 
 from bionicpro_assets.cli.console import console, table
 from bionicpro_assets.cli.stopping import stopping
+from bionicpro_assets.cli.visible import visible
 from bionicpro_assets.databases import clickhouse_of
 from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import AnswerError, PlatformError
@@ -163,7 +164,7 @@ def _text(value: Any) -> str:
 
 
 def _marked(mark: str, colour: str, says: str) -> Text:
-    return Text.assemble("  ", (mark, colour), f" {says}")
+    return Text.assemble("  ", (mark, colour), f" {visible(says)}")
 
 
 class RateColumn(ProgressColumn):

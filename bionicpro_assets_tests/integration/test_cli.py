@@ -14,7 +14,8 @@ import psycopg2
 import pytest
 from typer.testing import CliRunner, Result
 
-from bionicpro_assets.cli.main import app
+from bionicpro_assets.cli.console import console, table
+from bionicpro_assets.cli.main import Failed, app
 from bionicpro_assets.errors import PlatformError
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.load.clickhouse import ClickHouse
@@ -401,11 +402,13 @@ def test_query_shows_text_as_it_is(configured):
 def test_what_a_check_says_is_shown_as_it_is(configured):
     bionicpro("init", "clickhouse")
     configured.in_telemetry(
-        "UPDATE telemetry.hourly_stats SET movements_count = -5, chip_id = '[/C1]' WHERE chip_id = 'C1'"
+        "UPDATE telemetry.hourly_stats SET movements_count = -5, chip_id = E'[/C1]\\x1b[2J' WHERE chip_id = 'C1'"
     )
     result = bionicpro(*LOAD)
     assert result.exit_code == 0, result.output
-    assert "chip [/C1]: " in " ".join(result.output.split())
+    # What would clear the screen is seen instead.
+    assert "chip [/C1]␛[2J: " in " ".join(result.output.split())
+    assert "\x1b" not in result.output
 
 
 def test_status_before_and_after_a_run(configured):
@@ -556,3 +559,15 @@ def test_a_correction_must_say_what_it_is_about(configured, options, said, statu
     result = bionicpro("materialize", *options)
     assert result.exit_code == status
     assert said in " ".join(result.output.split())
+
+
+def test_what_others_wrote_commands_no_terminal(capsys):
+    clear, shown = "\x1b[2J\x9b2J", "␛[2J\ufffd2J"
+    console.print(f"a {clear}")
+    table(f"b {clear}", [f"c {clear}"], [[f"d {clear}"]])
+    with pytest.raises(Failed):
+        raise Failed(PlatformError(f"e {clear}\nand a line more"))
+    said = capsys.readouterr()
+    assert [f"{letter} {shown}" in said.out + said.err for letter in "abcde"] == [True] * 5
+    assert not set("\x1b\x9b") & set(said.out + said.err)
+    assert "\nand a line more" in said.err
