@@ -11,19 +11,17 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets.waiting import answered
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as PgConnection
     from psycopg2.extensions import cursor as PgCursor
-
-Result = TypeVar("Result")
 
 # For each host of a URL; a shorter `connect_timeout` in the URL is kept.
 CONNECT_SECONDS = 30
@@ -95,30 +93,6 @@ def conninfo(url: str, *, unquoted: bool = False) -> str:
     if unquoted:
         given["options"] += " -c quote_all_identifiers=off"
     return str(make_dsn(**(given | pinned)))
-
-
-def answered(seconds: float, call: Callable[..., Result], *arguments: object) -> Result:
-    """What the call gives, made in a thread of its own, so that a server that stays silent can be left alone.
-
-    Raises:
-        TimeoutError: It gave nothing for so long. The call goes on: whatever it uses must neither be closed nor used.
-    """
-    done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            done.put((call(*arguments), None))
-        except BaseException as error:
-            done.put((None, error))
-
-    threading.Thread(target=work, daemon=True, name="driver").start()
-    try:
-        result, error = done.get(timeout=seconds)
-    except Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return result  # type: ignore[no-any-return]
 
 
 def leave_alone(used: object) -> None:

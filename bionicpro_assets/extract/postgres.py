@@ -15,13 +15,13 @@ from bionicpro_assets.extract import connect
 from bionicpro_assets.extract.connect import (
     TAKEN,
     address_of,
-    answered,
     open_reader,
     open_writer,
     parts_of,
     sqlstate_of_refusal,
 )
 from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets.waiting import answered
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as PgConnection

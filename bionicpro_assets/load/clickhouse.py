@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -15,14 +15,17 @@ import polars as pl
 
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.load.cluster import SESSION
+from bionicpro_assets.load.session import SETTING, pin
 from bionicpro_assets.locks import holder, is_locked
 from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets.waiting import answered
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-SETTING = "BIONICPRO_CLICKHOUSE_URL"
 OWN_DATABASES = ("storage", "staging", "reports", "quarantine")
+# For a server to let in and to answer the first few questions.
+CONNECT_SECONDS = 30.0
 # How long to wait for another process of this platform to let go of the embedded engine.
 ENGINE_WAIT_SECONDS = 60.0
 ENGINE_POLL_SECONDS = 0.1
@@ -35,17 +38,26 @@ ADVICE = {
     47: INIT_HINT,  # UNKNOWN_IDENTIFIER: a column that came with a newer version
     60: INIT_HINT,  # UNKNOWN_TABLE
     81: INIT_HINT,  # UNKNOWN_DATABASE
+    115: "This version of ClickHouse is too old for it.",  # UNKNOWN_SETTING
+    164: f"The user of {SETTING} may only read: set readonly to 0 in its profile.",  # READONLY
     192: f"Check the user and password in {SETTING}.",  # UNKNOWN_USER
     241: "It is short of memory: load again later or fewer hours at a time, or give it more.",  # MEMORY_LIMIT_EXCEEDED
     243: "The disk of ClickHouse is full: make room, then load again.",  # NOT_ENOUGH_SPACE
     252: "It merges slower than it is written to: wait, then load again.",  # TOO_MANY_PARTS
+    452: f"Take this constraint out of the profile of the user in {SETTING}.",  # SETTING_CONSTRAINT_VIOLATION
     497: f"Grant it to the user of {SETTING}.",  # ACCESS_DENIED
     516: f"Check the user and password in {SETTING}.",  # AUTHENTICATION_FAILED
+    # QUERY_CACHE_USED_WITH_NONDETERMINISTIC_FUNCTIONS, and with a system table: the driver's first questions are both.
+    704: f"Take use_query_cache out of the profile of the user in {SETTING}.",
+    719: f"Take use_query_cache out of the profile of the user in {SETTING}.",
 }
 # TIMEOUT_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, SOCKET_TIMEOUT, NETWORK_ERROR, MEMORY_LIMIT_EXCEEDED,
 # TABLE_IS_READ_ONLY, TOO_MANY_PARTS, KEEPER_EXCEPTION; on a cluster also NO_ZOOKEEPER, ALL_CONNECTION_TRIES_FAILED,
 # TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, REPLICA_IS_NOT_IN_QUORUM, UNKNOWN_STATUS_OF_INSERT
 RETRYABLE_CODES = {159, 202, 209, 210, 241, 242, 252, 999, 225, 279, 285, 286, 289, 319}
+
+# What the driver, and Arrow, come to when an answer isn't what they expect.
+NOT_CLICKHOUSES = (ValueError, LookupError, TypeError, EOFError, pl.exceptions.PolarsError)
 
 # The driver logs what goes wrong on the wire with a traceback, and raises it too; raised, it is explained here.
 logging.getLogger("clickhouse_connect").setLevel(logging.ERROR)
@@ -169,15 +181,8 @@ class ClickHouse:
 
     def insert_arrow_stream(self, table: str, columns: Sequence[str], blocks: Generator[bytes, None, None]) -> None:
         """One INSERT of an Arrow stream with these columns, which are matched by name; a missing one is an error."""
-        settings = {
-            "async_insert": 0,  # on by default since 26.x: the rows must be there when the call returns
-            "input_format_arrow_allow_missing_columns": 0,
-            "input_format_null_as_default": 0,
-        }
         with self._explained() as client:
-            client.raw_insert(
-                table, column_names=list(columns), insert_block=blocks, fmt="ArrowStream", settings=settings
-            )
+            client.raw_insert(table, column_names=list(columns), insert_block=blocks, fmt="ArrowStream")
 
     @contextmanager
     def _explained(self) -> Iterator["Client"]:
@@ -190,6 +195,8 @@ class ClickHouse:
             yield self._client
         except DriverError as error:
             raise self.explained(error) from error
+        except NOT_CLICKHOUSES as error:
+            raise self._not_understood(error) from error
 
     def explained(self, error: Exception) -> ClickHouseError:
         """The driver's error as one sentence that names the place and what to do."""
@@ -208,9 +215,20 @@ class ClickHouse:
                     advice = f"Check the files that ca_cert and client_cert name in {SETTING}."
                 case _:
                     advice = f"Check {SETTING}."
+            if cause is None and not self._url.startswith("chdb:"):
+                return self._not_understood(error)
             passing = not isinstance(cause, ssl.SSLCertVerificationError | FileNotFoundError)
             return ClickHouseError(f"{self.place} can't be reached: {reason}. {advice}", retryable=passing)
         return ClickHouseError(f"{self.place}: {message}.{advice}", retryable=code in RETRYABLE_CODES)
+
+    def _not_understood(self, error: Exception) -> ClickHouseError:
+        words = " ".join(str(error).split())[:200]
+        return ClickHouseError(
+            f"{self.place} gave an answer that isn't ClickHouse's, or half of one ({type(error).__name__}: {words}). "
+            f"See that {SETTING} leads to a ClickHouse server's HTTP port, and that the profile of its user sets no "
+            "limit, offset or filter of results.",
+            retryable=True,
+        )
 
     def _connect(self) -> "Client":
         import clickhouse_connect
@@ -221,24 +239,40 @@ class ClickHouse:
         try:
             if url.scheme == "chdb":
                 return self._open_engine(unquote(url.path))
-            client = clickhouse_connect.get_client(
-                interface=url.scheme,
-                host=url.hostname,
-                port=url.port,
-                username=unquote(url.username) if url.username else None,
-                password=unquote(url.password or ""),
-                # Sessions would forbid two statements at a time and buy nothing: no temporary tables here.
-                autogenerate_session_id=False,
-                client_name="bionicpro_assets",
-                show_clickhouse_errors="scrub",
-                settings=dict(SESSION) if self.cluster else None,
-                **options,
+            client: Client = answered(
+                CONNECT_SECONDS,
+                partial(
+                    clickhouse_connect.get_client,
+                    interface=url.scheme,
+                    host=url.hostname,
+                    port=url.port,
+                    username=unquote(url.username) if url.username else None,
+                    password=unquote(url.password or ""),
+                    # Sessions would forbid two statements at a time and buy nothing: no temporary tables here.
+                    autogenerate_session_id=False,
+                    client_name="bionicpro_assets",
+                    show_clickhouse_errors="scrub",
+                    **options,
+                ),
             )
-            if self._only_reads:
-                self._forbid_writing(client)
+            answered(CONNECT_SECONDS, self._set_up, client)
             return client
         except DriverError as error:
             raise self.explained(error) from error
+        except NOT_CLICKHOUSES as error:
+            raise self._not_understood(error) from error
+        except TimeoutError:
+            raise ClickHouseError(
+                f"{self.place} took the connection and hasn't answered for {CONNECT_SECONDS:.0f} s. See if the server, "
+                f"or what stands before it, is stuck; or whether {SETTING} leads to something else.",
+                retryable=True,
+            ) from None
+
+    def _set_up(self, client: "Client") -> None:
+        if self._only_reads:
+            self._forbid_writing(client)
+        more = SESSION if self.cluster else {}
+        pin(client, self.place, only_reads=self._only_reads, more=more, all_of_them=True)
 
     def _forbid_writing(self, client: "Client") -> None:
         """Have the server refuse whatever isn't reading, for as long as the connection lasts.
@@ -246,7 +280,8 @@ class ClickHouse:
         With `readonly` 1 a query can change no setting, and call no table function that reads from elsewhere. A user
         whose profile has 2 keeps it: it can't be changed.
         """
-        match client.server_settings["readonly"].value:
+        readonly = client.server_settings.get("readonly")
+        match readonly.value if readonly else "0":
             case "1":
                 ((zone,),) = client.query("SELECT timezone()").result_rows
                 if self._session_timezone not in (None, zone):
@@ -264,23 +299,25 @@ class ClickHouse:
         import clickhouse_connect
         from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
 
-        path, settings = folder, dict(SESSION) if self.cluster else None
+        path = folder
         if self._only_reads:
             # In the engine's rights from its start: settings of a session could be set back.
             zone = f"&session_timezone={self._session_timezone}" if self._session_timezone else ""
-            path, settings = f"{folder}?config-file={READER}&users_config={READER}{zone}", None
+            path = f"{folder}?config-file={READER}&users_config={READER}{zone}"
         deadline = time.monotonic() + self._engine_wait_seconds
         # The engine's own lock. When somebody else holds it, the engine says so on its standard error, and to the
         # caller only that it didn't start. So it is asked first, and the lock is looked at then.
         lock, failed_unlocked, was_said = Path(folder) / "status", False, False
         while True:
             try:
-                client = clickhouse_connect.get_client(
-                    interface="chdb", path=path, show_clickhouse_errors="scrub", settings=settings
+                client: Client = clickhouse_connect.get_client(
+                    interface="chdb", path=path, show_clickhouse_errors="scrub"
                 )
                 if self._only_reads and client.server_settings["readonly"].value != "1":
                     client.close()
                     raise ClickHouseError(f"{self.place} didn't take the rights in {READER}; nothing was asked.")
+                more = SESSION if self.cluster else {}
+                pin(client, self.place, only_reads=self._only_reads, more=more, all_of_them=False)
                 return client
             except DriverError:
                 in_use = is_locked(lock)

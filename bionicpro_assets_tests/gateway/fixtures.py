@@ -27,11 +27,12 @@ class RunningGateway:
     port: int
     scheme: str = "http"
 
-    def url(self, *, port: int | None = None, password: str = PASSWORD, **options: object) -> str:
-        """The setting's value: straight to the gateway, or to a proxy's port."""
+    def url(self, *, port: int | None = None, password: str = PASSWORD, profile: str = "", **options: object) -> str:
+        """The setting's value: straight to the gateway, or to a proxy's port; as a user with a profile, `final=1;limit=2`."""
         query = "&".join(f"{name}={quote(str(value))}" for name, value in options.items())
         host = f"127.0.0.1:{port or self.port}"
-        return f"{self.scheme}://etl:{quote(password, safe='')}@{host}/reports" + (f"?{query}" if query else "")
+        user = quote(f"etl;{profile}" if profile else "etl", safe="")
+        return f"{self.scheme}://{user}:{quote(password, safe='')}@{host}/reports" + (f"?{query}" if query else "")
 
     def empty(self) -> None:
         """Every storage table but the record of the schema without rows, as after `bionicpro init clickhouse`."""

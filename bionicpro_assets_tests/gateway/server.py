@@ -4,6 +4,7 @@
 
 The first line it prints is its port. It knows what clickhouse-connect and curl use: queries in the URL, in the body
 or in a form; parameters, settings and a database; INSERTs of any input format, compressed or not; one password; TLS.
+A user's name says what its profile sets: `etl;final=1;limit=2`, in this order; `readonly` last.
 
 Where it differs from a server: an INSERT is read whole before it begins, answers are neither compressed nor
 streamed, there are no sessions, and every user has the one password.
@@ -69,30 +70,33 @@ class Handler(BaseHTTPRequestHandler):
         body = read_body(self)
         try:
             parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-            self.authenticate(parameters)
+            profile = self.authenticate(parameters)
             if encoding := self.headers.get("Content-Encoding"):
                 body = import_module(DECOMPRESSORS[encoding]).decompress(body)
             if self.headers.get_content_type() == "multipart/form-data":
                 parameters |= form_fields(self.headers["Content-Type"], body)
                 body = b""
             statement = parameters.get("query", "").encode() + (b"\n" if "query" in parameters else b"") + body
-            self.answer(200, *self.execute(statement, parameters))
+            self.answer(200, *self.execute(statement, parameters, profile))
         except ServerError as error:
             self.answer(error.status, error.headers, error.body)
 
-    def authenticate(self, parameters: dict[str, str]) -> None:
+    def authenticate(self, parameters: dict[str, str]) -> dict[str, str]:
+        """The settings of the user's profile."""
         user = self.headers.get("X-ClickHouse-User") or parameters.get("user", "default")
         password = self.headers.get("X-ClickHouse-Key") or parameters.get("password")
         if basic := self.headers.get("Authorization", "").removeprefix("Basic "):
             user, _, password = base64.b64decode(basic).decode().partition(":")
         if self.server.password is None or password == self.server.password:
-            return
+            return dict(parse_qsl(user.partition(";")[2], separator=";", keep_blank_values=True))
         if password is None:
             raise ServerError(194, f"{user}: Authentication failed: password is required. (REQUIRED_PASSWORD)")
         wrong = "Authentication failed: password is incorrect, or there is no user with such name."
         raise ServerError(516, f"{user}: {wrong} (AUTHENTICATION_FAILED)")
 
-    def execute(self, statement: bytes, parameters: dict[str, str]) -> tuple[dict[str, str], bytes]:
+    def execute(
+        self, statement: bytes, parameters: dict[str, str], profile: dict[str, str]
+    ) -> tuple[dict[str, str], bytes]:
         """Headers and body of the answer."""
         values = {k.removeprefix("param_"): v for k, v in parameters.items() if k.startswith("param_")}
         settings = {k: v for k, v in parameters.items() if k not in TRANSPORT and not k.startswith("param_")}
@@ -104,8 +108,8 @@ class Handler(BaseHTTPRequestHandler):
             try:
                 if "database" in parameters:
                     engine.query(f"USE {parameters['database']}")
-                if settings:
-                    engine.query("SET " + ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items()))
+                for of_whom in filter(None, (profile, settings)):
+                    engine.query("SET " + ", ".join(f"{name} = {quoted(value)}" for name, value in of_whom.items()))
                 if insert := INSERT.match(statement):
                     data.write(statement[insert.end() :])
                     data.flush()
