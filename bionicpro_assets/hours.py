@@ -115,12 +115,18 @@ def describe(hours: Iterable[datetime]) -> str:
     return f"{ordered[0]:%Y-%m-%d %H:%M} … {last} UTC ({len(ordered)} hours)"
 
 
-def describe_ranges(hours: Iterable[datetime], most: int = 5) -> str:
-    """Hours in words, those that follow one another together; of many ranges the first, and how many more."""
+def contiguous_ranges(hours: Iterable[datetime], most: int | None = None) -> list[list[datetime]]:
+    """The hours in ranges of those that follow one another, of at most so many hours."""
     ranges: list[list[datetime]] = []
     for hour in sorted(hours):
-        if not ranges or hour != ranges[-1][-1] + HOUR:
+        if not ranges or hour != ranges[-1][-1] + HOUR or len(ranges[-1]) == most:
             ranges.append([])
         ranges[-1].append(hour)
+    return ranges
+
+
+def describe_ranges(hours: Iterable[datetime], most: int = 5) -> str:
+    """Hours in words, those that follow one another together; of many ranges the first, and how many more."""
+    ranges = contiguous_ranges(hours)
     more = sum(len(r) for r in ranges[most:])
     return ", ".join(map(describe, ranges[:most])) + (f", and {more} hours more" if more else "")

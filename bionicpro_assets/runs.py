@@ -73,6 +73,11 @@ def hours_of_run(tags: Mapping[str, str]) -> list[datetime]:
         return []
 
 
+def reads_afresh(tags: Mapping[str, str]) -> bool:
+    """Whether a run's hours were asked for because something is the matter with them: no shortcut is taken then."""
+    return tags.get(ASKED_TAG) == "late hours"
+
+
 def busy_hours(instance: dg.DagsterInstance) -> set[datetime]:
     """Hours of all runs that are queued or in progress, whoever asked for them."""
     runs = instance.get_runs(RunsFilter(statuses=UNFINISHED))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 import polars as pl
 
@@ -45,6 +46,24 @@ class Verification:
     differences: pl.DataFrame
     faults: Sequence[str] = ()
     unknown: Sequence[str] = ()
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Nothing was looked at."""
+        keys = {"hour_start": pl.Datetime("us", "UTC"), "prosthesis_id": pl.UInt32(), "chip_id": pl.String()}
+        return cls(0, 0, [], [], pl.DataFrame(schema=keys | {"kind": pl.String(), "columns": pl.List(pl.String)}))
+
+    def joined(self, other: "Verification") -> "Verification":
+        """What both found, of other hours each."""
+        return Verification(
+            self.rows_expected + other.rows_expected,
+            self.rows_found + other.rows_found,
+            [*self.never_loaded, *other.never_loaded],
+            [*self.differing_hours, *other.differing_hours],
+            pl.concat([self.differences, other.differences], how="vertical_relaxed"),
+            [*self.faults, *other.faults],
+            list(dict.fromkeys([*self.unknown, *other.unknown])),
+        )
 
     @property
     def is_same(self) -> bool:

@@ -27,12 +27,13 @@ def publish_window(
     *,
     zone: str = "UTC",
     chunk_rows: int = 100_000,
+    afresh: bool = False,
     **options: Any,
 ) -> None:
     """Both extracts, the mart and the quarantine of the hours; the options are those of `publish`."""
-    publish(clickhouse, crm_load(crm, clickhouse, hours, chunk_rows=chunk_rows), **options)
-    publish(clickhouse, telemetry_load(telemetry, clickhouse, hours, chunk_rows=chunk_rows), **options)
-    publish_mart(clickhouse, hours, zone=zone, chunk_rows=chunk_rows, now=datetime.now(UTC), **options)
+    publish(clickhouse, crm_load(crm, clickhouse, hours, chunk_rows=chunk_rows, afresh=afresh), **options)
+    publish(clickhouse, telemetry_load(telemetry, clickhouse, hours, chunk_rows=chunk_rows, afresh=afresh), **options)
+    publish_mart(clickhouse, hours, zone=zone, chunk_rows=chunk_rows, now=datetime.now(UTC), afresh=afresh, **options)
 
 
 def publish_mart(
@@ -42,11 +43,14 @@ def publish_mart(
     now: datetime,
     zone: str = "UTC",
     chunk_rows: int = 100_000,
+    afresh: bool = False,
     **options: Any,
 ) -> None:
     """The mart and the quarantine of the hours, of the extracts that are there."""
     crm, telemetry = (
         HourlyTable.of(clickhouse, name).published(clickhouse, hours) for name in (CRM_EXTRACT, TELEMETRY)
     )
-    load = mart_load(clickhouse, crm, telemetry, hours, report_timezone=zone, chunk_rows=chunk_rows, now=now)
+    load = mart_load(
+        clickhouse, crm, telemetry, hours, report_timezone=zone, chunk_rows=chunk_rows, now=now, afresh=afresh
+    )
     publish(clickhouse, load, now=now, **options)

@@ -23,8 +23,11 @@ from bionicpro_assets.doctor.sources import examine_crm, examine_telemetry
 from bionicpro_assets.errors import AnswerError, SettingsError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.instance import dagster_instance
+from bionicpro_assets.late.record import record_of
+from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.setup.embedded import sources_running
+from bionicpro_assets.standing.look import examine
 
 MARKS = {"ok": Text("✓", "green"), "warning": Text("!", "yellow"), "problem": Text("✗", "red")}
 
@@ -66,6 +69,7 @@ def findings_of(now: datetime) -> Iterator[Finding]:
     yield from looked_at(crm.name, lambda: _of_sources(crm, telemetry, settings))
     with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
         yield from looked_at(CLICKHOUSE, lambda: examine_clickhouse(clickhouse, settings, now))
+        yield from looked_at(CLICKHOUSE, lambda: _of_what_stands(clickhouse, settings, now))
     yield from looked_at(DAGSTER, lambda: _of_dagster(settings, now))
     names = ", ".join(channel.name for channel in channels_of(settings))
     yield (
@@ -79,6 +83,15 @@ def _of_sources(crm: PostgresSource, telemetry: PostgresSource, settings: Settin
     with sources_running(settings):
         yield from looked_at(crm.name, lambda: examine_crm(crm, settings))
         yield from looked_at(telemetry.name, lambda: examine_telemetry(telemetry, settings))
+
+
+def _of_what_stands(clickhouse: ClickHouse, settings: Settings, now: datetime) -> Iterator[Finding]:
+    with dagster_instance(settings) as instance:
+        standing = examine(clickhouse, record_of(instance), now)
+    yield from (Finding(CLICKHOUSE, "problem", says) for says in standing.says)
+    yield from (Finding(CLICKHOUSE, "warning", says) for says in standing.notices)
+    if not standing.says:
+        yield Finding(CLICKHOUSE, "ok", "Every hour that is kept has the rows that were published.")
 
 
 def _of_dagster(settings: Settings, now: datetime) -> Iterator[Finding]:

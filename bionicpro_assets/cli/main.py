@@ -195,7 +195,11 @@ def materialize(
 
 @app.command(
     rich_help_panel=LOOKING,
-    epilog=_examples("bionicpro verify", "bionicpro verify --from 2026-11-01T00:00 --to 2026-11-02T23:00 --json"),
+    epilog=_examples(
+        "bionicpro verify",
+        "bionicpro verify --all",
+        "bionicpro verify --from 2026-11-01T00:00 --to 2026-11-02T23:00 --json",
+    ),
 )
 def verify(
     first: Annotated[
@@ -204,6 +208,7 @@ def verify(
     last: Annotated[
         str | None, typer.Option("--to", help="Last hour, included. Default: the last closed hour.")
     ] = None,
+    whole: Annotated[bool, typer.Option("--all", help="All hours that are kept, in place of a period.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object a differing row, for scripts, and one at the end.")
     ] = False,
@@ -214,7 +219,9 @@ def verify(
         _check_period(first, last, now)
         from bionicpro_assets.cli.verify import run_verify
 
-        run_verify(first, last, now, as_json=json)
+        if whole and (first or last):
+            raise typer.BadParameter("--all is all hours that are kept: leave --from and --to out.")
+        run_verify(first, last, now, whole=whole, as_json=json)
 
 
 @app.command(

@@ -13,11 +13,13 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.hours import describe, hour_range, parse_hour
 from bionicpro_assets.instance import dagster_instance
+from bionicpro_assets.late.record import record_of
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable
 from bionicpro_assets.runs import hours_of_run
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.sqlfiles import sql
+from bionicpro_assets.standing.look import Standing, examine
 
 RUNS_SHOWN = 5
 MART = keys.table_name(keys.MART)
@@ -67,21 +69,14 @@ def run_status(now: datetime, *, as_json: bool) -> None:
     settings = Settings.load()
     with dagster_instance(settings) as instance:
         assets, runs = _assets(instance), _runs(instance)
-    embedded = settings.secret("BIONICPRO_CLICKHOUSE_URL").startswith("chdb:")
-    published, unknown, failure = None, None, None
-    with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
-        try:
-            published = _published(clickhouse)
-        except ClickHouseError as error:
-            unknown = str(error)
-            if not (embedded and error.retryable):
-                failure = error
+        published, standing, unknown, failure = _asked(settings, instance, now)
     if as_json:
         found = {
             "assets": [asdict(a) for a in assets],
             "runs": [asdict(r) for r in runs],
             "mart": asdict(published) if published else None,
             "mart_unknown_because": unknown,
+            "damage": standing.says if standing else None,
         }
         print(json.dumps(found, default=lambda instant: instant.isoformat(), ensure_ascii=False))  # noqa: T201
     else:
@@ -90,6 +85,20 @@ def run_status(now: datetime, *, as_json: bool) -> None:
         raise failure
     if not as_json:
         console.print(_freshness(published, unknown, now), highlight=False, style="yellow" if unknown else "")
+        for says in standing.says if standing else ():
+            console.print(says, highlight=False, style="red")
+
+
+def _asked(
+    settings: Settings, instance: dg.DagsterInstance, now: datetime
+) -> tuple[MartState | None, Standing | None, str | None, ClickHouseError | None]:
+    """What is published, what of it doesn't stand, why that isn't known, and whether that is a failure."""
+    embedded = settings.secret("BIONICPRO_CLICKHOUSE_URL").startswith("chdb:")
+    with clickhouse_of(settings, engine_wait_seconds=5) as clickhouse:
+        try:
+            return _published(clickhouse), examine(clickhouse, record_of(instance), now), None, None
+        except ClickHouseError as error:
+            return None, None, str(error), None if embedded and error.retryable else error
 
 
 def _show(assets: Sequence[AssetState], runs: Sequence[RunState]) -> None:

@@ -11,6 +11,7 @@ from bionicpro_assets.defs.resources import PostgresResource
 from bionicpro_assets.defs.verdicts import contract_told
 from bionicpro_assets.frames import HourlyLoad
 from bionicpro_assets.quality.source_claims import crm_contract
+from bionicpro_assets.runs import reads_afresh
 from bionicpro_assets.steps.crm import crm_load
 
 GROUP = "crm"
@@ -113,6 +114,7 @@ def crm_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
                 chunk_rows=chunk_rows,
                 as_of_now=config.wearers_as_of_now,
                 chips=config.chips,
+                afresh=reads_afresh(context.run.tags),
             )
         return contract_told(context, crm_contract(), load)
 

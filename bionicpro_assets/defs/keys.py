@@ -22,6 +22,8 @@ SWEEP_SCHEDULE = "bionicpro_sweep_every_hour"
 DAILY_JOB = "bionicpro_daily_reports"
 DAILY_SCHEDULE = "bionicpro_daily_reports_every_hour"
 ALERTS_SENSOR = "bionicpro_alerts"
+# The check on the journal that looks at everything that is kept.
+STANDS = "what_was_published_stands"
 # One run at a time writes to the mart: dagster.yaml gives every pool one place.
 POOL = "bionicpro_reports_etl"
 

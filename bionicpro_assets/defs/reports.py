@@ -14,6 +14,7 @@ from bionicpro_assets.frames import HourlyLoad
 from bionicpro_assets.load.publish import Publication
 from bionicpro_assets.load.quarantine import QUARANTINE
 from bionicpro_assets.load.table import Published
+from bionicpro_assets.runs import reads_afresh
 from bionicpro_assets.steps.mart import REASONS, mart_load
 from bionicpro_assets.transform.join import CRM_COLUMNS, FROM_CRM, NUMBERS
 
@@ -95,6 +96,7 @@ def mart(hourly: Hourly, report_timezone: str, chunk_rows: int) -> dg.AssetsDefi
                 report_timezone=report_timezone,
                 chunk_rows=chunk_rows,
                 now=datetime.now(UTC),
+                afresh=reads_afresh(context.run.tags),
             )
         # One load: both become visible at once, so that at no moment a row is in neither of the two, or in both.
         yield dg.Output(load, "rejected_telemetry")

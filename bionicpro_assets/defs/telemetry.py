@@ -14,6 +14,7 @@ from bionicpro_assets.extract.telemetry import roll_up
 from bionicpro_assets.frames import HourlyLoad
 from bionicpro_assets.hours import partition_key
 from bionicpro_assets.quality.source_claims import telemetry_contract
+from bionicpro_assets.runs import reads_afresh
 from bionicpro_assets.steps.telemetry import telemetry_load
 
 GROUP = "telemetry"
@@ -133,7 +134,11 @@ def telemetry_extract(hourly: Hourly, chunk_rows: int) -> dg.AssetsDefinition:
         """
         with clear_failure():
             load = telemetry_load(
-                bionicpro_telemetry_db.source, clickhouse_io_manager.client, hours_of(context), chunk_rows=chunk_rows
+                bionicpro_telemetry_db.source,
+                clickhouse_io_manager.client,
+                hours_of(context),
+                chunk_rows=chunk_rows,
+                afresh=reads_afresh(context.run.tags),
             )
         return contract_told(context, telemetry_contract(), load)
 

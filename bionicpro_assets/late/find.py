@@ -26,6 +26,7 @@ from bionicpro_assets.late.catch_up import catch_up, catch_up_hours
 from bionicpro_assets.late.cursor import Cursor, Found, KnownChip, Look
 from bionicpro_assets.late.plan import Plan, plan
 from bionicpro_assets.late.record import (
+    damage,
     first_load_at,
     joined_since,
     last_load_at,
@@ -189,7 +190,8 @@ class Finder:
         for found in (cursor.changed, cursor.raw, cursor.fitted):
             for hour in [hour for hour in found if not self.first <= hour < self.until]:
                 del found[hour]
-        hours = sorted({*cursor.changed, *cursor.raw, *cursor.fitted}, reverse=True)[:EXAMINED]
+        damaged = damage(self.instance)
+        hours = sorted({*cursor.changed, *cursor.raw, *cursor.fitted, *damaged.hours}, reverse=True)[:EXAMINED]
         marts = last_loaded(self.instance, keys.MART, hours)
         _forget(cursor.changed, hours, lambda hour, found: read_since(marts.get(hour), found.at))
         rollups = last_loaded(self.instance, keys.HOURLY_STATS, cursor.raw.keys() & set(hours))
@@ -201,6 +203,11 @@ class Finder:
             for hour in hours
             if hour in {**cursor.changed, **cursor.raw, **cursor.fitted} and hour < late_before
         }
+        for hour, since in damaged.hours.items():
+            # What the hourly look found, and nobody has loaded since.
+            loaded = marts.get(hour)
+            if hour in hours and self.first <= hour < late_before and (loaded is None or loaded.at < damaged.at):
+                wanted[hour] = max(wanted.get(hour, since), since)
         for hour in self._left_to_the_schedule(wanted.keys() - marts.keys()):
             del wanted[hour]
         if not wanted:

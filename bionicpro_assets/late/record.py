@@ -1,18 +1,28 @@
 """What Dagster's record says of the hours: what was loaded, from which state of the source, what found no wearer."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 from dagster import AssetRecordsFilter, DagsterEventType
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+)
 
+from bionicpro_assets.alerts.partitions import packed, unpacked
 from bionicpro_assets.defs import keys
 from bionicpro_assets.defs.metadata import ROLLED_UP_AT, SOURCE_READ_AT
 from bionicpro_assets.hours import parse_hour, partition_key
+from bionicpro_assets.load.table import EPOCH
+from bionicpro_assets.standing import look
 from bionicpro_assets.steps.mart import REJECTED_CHIPS
+
+# Metadata of the check on what stands: hours to load again, by when they were first seen to be damaged.
+DAMAGED = "hours_to_load_again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +32,12 @@ class Loaded:
     Attributes:
         event: Its place in Dagster's record: a later one is greater.
         metadata: Its metadata by label, plain values.
+        at: When, by the clock of the run.
     """
 
     event: int
     metadata: dict[str, Any]
+    at: datetime = EPOCH
 
     def instant(self, label: str) -> datetime | None:
         """The instant in the metadata of that label, if it is there."""
@@ -53,6 +65,7 @@ def last_loaded(
         parse_hour(record.partition_key): Loaded(
             record.storage_id,
             {label: entry.value for label, entry in record.asset_materialization.metadata.items()},
+            datetime.fromtimestamp(record.timestamp, UTC),
         )
         for record in records
         if record.partition_key and record.asset_materialization
@@ -112,6 +125,68 @@ def quarantined_hours(instance: dg.DagsterInstance) -> dict[datetime, set[str]]:
         if chips:
             found[hour] = {str(chip) for chip in chips}
     return found
+
+
+def record_of(instance: dg.DagsterInstance) -> look.Record:
+    """What the record says was loaded, as the look at what stands compares it with the tables."""
+
+    def hours(table: str) -> set[datetime]:
+        return {parse_hour(key) for key in instance.get_materialized_partitions(dg.AssetKey(table.split(".")))}
+
+    def loaded(table: str, hours: Collection[datetime]) -> dict[datetime, look.Loaded]:
+        found = last_loaded(instance, dg.AssetKey(table.split(".")), hours)
+        return {
+            hour: look.Loaded(
+                int(last.metadata["publication"]), int(last.metadata["dagster/partition_row_count"]), read_at
+            )
+            for hour, last in found.items()
+            if (read_at := last.instant(SOURCE_READ_AT)) and "publication" in last.metadata
+        }
+
+    return look.Record(hours, loaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What the last look at what stands asked to be loaded again.
+
+    Attributes:
+        at: When it looked.
+        hours: The hours, and since when each is known to be damaged.
+    """
+
+    at: datetime
+    hours: Mapping[datetime, datetime]
+
+
+def damage(instance: dg.DagsterInstance) -> Damage:
+    """The hours that the last look found damaged; none if there was none."""
+    # There is no public method for it yet; integration/test_claims.py holds this one.
+    found = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(keys.JOURNAL, keys.STANDS),
+        limit=1,
+        status={AssetCheckExecutionRecordStatus.FAILED, AssetCheckExecutionRecordStatus.SUCCEEDED},
+    )
+    event = found[0].event.dagster_event if found and found[0].event else None
+    if event is None:
+        return Damage(EPOCH, {})
+    told = event.asset_check_evaluation_data.metadata.get(DAMAGED)
+    kept = told.data if isinstance(told, dg.JsonMetadataValue) and isinstance(told.data, dict) else {}
+    hours = {parse_hour(key): datetime.fromisoformat(since) for since, packs in kept.items() for key in unpacked(packs)}
+    return Damage(datetime.fromtimestamp(event_time(found[0]), UTC), hours)
+
+
+def event_time(record: AssetCheckExecutionRecord) -> float:
+    """When a check was evaluated, in Unix seconds: its run's clock, as of a materialisation."""
+    return record.event.timestamp if record.event else record.create_timestamp
+
+
+def as_metadata(hours: Mapping[datetime, datetime]) -> dict[str, list[str]]:
+    """Damaged hours, each with when it was first seen, as `damage` reads them."""
+    return {
+        since.isoformat(): packed(partition_key(hour) for hour in hours if hours[hour] == since)
+        for since in sorted(set(hours.values()))
+    }
 
 
 def _edge(instance: dg.DagsterInstance, *, ascending: bool) -> datetime | None:

@@ -38,6 +38,7 @@ def crm_load(
     chunk_rows: int,
     as_of_now: bool = False,
     chips: Collection[str] = (),
+    afresh: bool = False,
 ) -> HourlyLoad:
     """The CRM extract of the hours, about `chunk_rows` rows at a time, all of one answer of the CRM.
 
@@ -51,6 +52,7 @@ def crm_load(
         chunk_rows: Rows of one part, if it is more than one hour.
         as_of_now: An operator states that the wearers the CRM names now hold for these hours, whatever was said before.
         chips: With `as_of_now`, the chips it is about; all that the CRM names, if there are none.
+        afresh: The stored rows are doubted: the CRM is read, whatever its state says.
 
     Raises:
         SourceError: The CRM can't be read, or its view isn't what the data contract says. When the parts are read.
@@ -67,7 +69,7 @@ def crm_load(
             CUSTOMER_PROSTHESIS.check(snapshot)
             read_at, made_of = snapshot.read_at, crm_state(snapshot)
             same = []
-            if not as_of_now:
+            if not (as_of_now or afresh):
                 made = dict.fromkeys(hours, with_consulted(made_of, consulted))
                 same = unchanged_hours(clickhouse, visible, made, dict.fromkeys(hours, read_at))
             answer = crm_answer(snapshot) if len(same) < len(hours) else None

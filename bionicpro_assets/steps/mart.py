@@ -34,6 +34,7 @@ def mart_load(
     report_timezone: str,
     chunk_rows: int,
     now: datetime,
+    afresh: bool = False,
 ) -> HourlyLoad:
     """The mart and the quarantine of some hours: one join makes both, `chunk_rows` rows at a time.
 
@@ -47,6 +48,7 @@ def mart_load(
         report_timezone: IANA zone that `report_date` and `report_hour` are in.
         chunk_rows: Rows of both extracts that are read at a time, if they are of more than one hour.
         now: The `etl_processed_at` of all rows.
+        afresh: The stored rows are doubted: all hours are joined.
 
     Raises:
         DataError: A chip has two wearers in an hour, or two rows of telemetry. When the parts are read.
@@ -57,7 +59,7 @@ def mart_load(
     }
 
     def parts(current: Visible) -> Generator[Part]:
-        same = unchanged_hours(clickhouse, current, made_of, telemetry.read_at)
+        same = [] if afresh else unchanged_hours(clickhouse, current, made_of, telemetry.read_at)
 
         def frame(
             name: str, rows: pl.DataFrame, covered: Sequence[datetime], facts: Mapping[datetime, Mapping[str, Any]]

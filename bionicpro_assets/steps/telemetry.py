@@ -21,11 +21,17 @@ SOURCE_STATE = "source_state"
 
 
 def telemetry_load(
-    source: PostgresSource, clickhouse: ClickHouse, hours: Sequence[datetime], *, chunk_rows: int
+    source: PostgresSource,
+    clickhouse: ClickHouse,
+    hours: Sequence[datetime],
+    *,
+    chunk_rows: int,
+    afresh: bool = False,
 ) -> HourlyLoad:
     """The telemetry of contiguous hours, `chunk_rows` rows at a time, all of one read of the database.
 
-    Of an hour whose state in the source is that of the visible rows, nothing else is read.
+    Of an hour whose state in the source is that of the visible rows, nothing else is read; unless it is to be read
+    `afresh`, because the stored rows are doubted.
 
     Raises:
         SourceError: The database can't be read, or the view isn't what the data contract says. When the parts are read.
@@ -40,7 +46,7 @@ def telemetry_load(
             found = hour_states_between(snapshot, hours[0], hours[-1] + HOUR)
             states = {hour: found.get(hour, EMPTY) for hour in hours}
             read_at = dict.fromkeys(hours, snapshot.read_at)
-            same = unchanged_hours(clickhouse, visible, states, read_at)
+            same = [] if afresh else unchanged_hours(clickhouse, visible, states, read_at)
 
             def frame(rows: pl.DataFrame, covered: Sequence[datetime]) -> Part:
                 return {

@@ -1,0 +1,349 @@
+"""Ways to damage what stands, each tried on the real engine: who says it, and whether it comes back as it was."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from bionicpro_assets.errors import ClickHouseError
+from bionicpro_assets.frames import HourlyFrame
+from bionicpro_assets.hours import contiguous_ranges, floor_hour, hour_range
+from bionicpro_assets.load.clickhouse import ClickHouse
+from bionicpro_assets.load.table import HourlyTable, current_entries
+from bionicpro_assets.setup.clickhouse import apply_clickhouse_schema
+from bionicpro_assets.standing.heal import look_and_heal
+from bionicpro_assets.standing.look import TABLES, Loaded, Record, examine
+from bionicpro_assets_tests.integration.conftest import fresh_sources
+from bionicpro_assets_tests.integration.platform import mart_rows
+from bionicpro_assets_tests.integration.sources import Sources
+from bionicpro_assets_tests.integration.test_publish import Fails
+from bionicpro_assets_tests.publishing import publish_frame, publish_window
+
+OPEN = floor_hour(datetime.now(UTC))
+# Within one day, and so within one month: a table is one part.
+MORNING = (OPEN - timedelta(days=3)).replace(hour=8)
+HOURS = hour_range(MORNING, MORNING + timedelta(hours=5))
+HOUR = HOURS[2]
+AT = f"toDateTime({int(HOUR.timestamp())}, 'UTC')"
+MART, TELEMETRY, CRM = "user_prosthesis_stats", "hourly_telemetry", "crm_customer_prosthesis"
+QUARANTINE, JOURNAL = "rejected_telemetry", "publications"
+DOCS = Path(__file__).parents[2] / "docs" / "damage.md"
+
+
+def load(sources: Sources, clickhouse: ClickHouse, hours: list[datetime], afresh: bool = False) -> None:
+    publish_window(sources.crm, sources.telemetry, clickhouse, hours, run_id="test", batch_size=10_000, afresh=afresh)
+
+
+@dataclass
+class Mart:
+    """A mart that is about to be damaged; the engine is closed while its files are."""
+
+    folder: Path
+    clickhouse: ClickHouse
+    sources: Sources
+
+    def do(self, *statements: str) -> None:
+        for statement in statements:
+            self.clickhouse.command(statement)
+
+    def part(self, table: str) -> Path:
+        """The folder of the largest part of a storage table."""
+        _, rows = self.clickhouse.rows(
+            "SELECT path FROM system.parts WHERE active AND database = 'storage' AND table = {t:String} "
+            "ORDER BY rows DESC LIMIT 1",
+            {"t": table},
+        )
+        return Path(rows[0][0])
+
+    def in_files(self, table: str, change: Callable[[Path], None]) -> None:
+        part = self.part(table)
+        _, merged = self.clickhouse.rows("SELECT path FROM system.parts WHERE NOT active AND database = 'storage'")
+        self.clickhouse.close()
+        for (path,) in merged:
+            # As a while after a merge: the parts that a broken one was made of would take its place.
+            shutil.rmtree(path, ignore_errors=True)
+        change(part)
+
+    def anew(self) -> None:
+        self.clickhouse.close()
+        shutil.rmtree(self.folder)
+        apply_clickhouse_schema(self.clickhouse)
+
+    def killed(self) -> None:
+        frame = HourlyTable.of(self.clickhouse, "staging.hourly_telemetry").load(self.clickhouse, [HOUR])
+        rows = frame.rows.with_columns(movements_count=pl.lit(5, pl.Int64))
+        failing = Fails(self.clickhouse, "commit", after=False, error=ClickHouseError("killed"))
+        with pytest.raises(ClickHouseError):
+            publish_frame(failing, "staging.hourly_telemetry", HourlyFrame(rows, {HOUR: datetime.now(UTC)}), attempts=1)
+        self.do(update(TELEMETRY, "written_at = now() - 7200"))
+
+
+def truncated(part: Path) -> None:
+    os.truncate(part / "data.bin", (part / "data.bin").stat().st_size // 2)
+
+
+def flipped(part: Path) -> None:
+    with (part / "data.bin").open("r+b") as file:
+        file.seek((part / "data.bin").stat().st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 255]))
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda part: next(part.glob(name)).unlink()
+
+
+def update(table: str, column: str, where: str = "1") -> str:
+    return f"ALTER TABLE storage.{table} UPDATE {column} WHERE {where} SETTINGS mutations_sync = 2"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to damage what stands.
+
+    Attributes:
+        what: What is done, in words.
+        damage: Does it.
+        says: What doctor, status and the check say, somewhere.
+        heals: Whether it comes back by itself.
+        undo: What an operator does, where it doesn't.
+    """
+
+    what: str
+    damage: Callable[[Mart], None]
+    says: str
+    heals: bool = True
+    undo: str = ""
+
+
+LOST = "rows that were published"
+WITNESS = "the backup; nothing is loaded that would change whose hour it is"
+BY_HAND = "the hand that did it undoes it"
+INIT = "bionicpro init clickhouse"
+WAYS = [
+    Way("a file of the mart is cut off", lambda m: m.in_files(MART, truncated), LOST),
+    Way("a byte of the mart is flipped", lambda m: m.in_files(MART, flipped), "files of the part"),
+    Way("a data file of the mart is removed", lambda m: m.in_files(MART, without("data.bin")), LOST),
+    Way("an index of the mart is removed", lambda m: m.in_files(MART, without("primary.*idx")), LOST),
+    Way("the folder of a part of the mart is removed", lambda m: m.in_files(MART, shutil.rmtree), LOST),
+    Way("a file of the telemetry is cut off", lambda m: m.in_files(TELEMETRY, truncated), LOST),
+    Way("a byte of the telemetry is flipped", lambda m: m.in_files(TELEMETRY, flipped), "files of the part"),
+    Way("the folder of a part of the quarantine is removed", lambda m: m.in_files(QUARANTINE, shutil.rmtree), LOST),
+    Way("a file of the journal is cut off", lambda m: m.in_files(JOURNAL, truncated), "the journal"),
+    Way("a file of the wearers' history is cut off", lambda m: m.in_files(CRM, truncated), LOST, False, WITNESS),
+    Way(
+        "a part of the mart is detached",
+        lambda m: m.do(f"ALTER TABLE storage.{MART} DETACH PART '{m.part(MART).name}'"),
+        LOST,
+    ),
+    Way(
+        "a partition of the mart is dropped",
+        lambda m: m.do(f"ALTER TABLE storage.{MART} DROP PARTITION {HOUR:%Y%m}"),
+        LOST,
+    ),
+    Way(
+        "rows of a chip are deleted in the mart",
+        lambda m: m.do(f"DELETE FROM storage.{MART} WHERE chip_id = 'C2'"),
+        LOST,
+    ),
+    Way("an hour is deleted in the mart", lambda m: m.do(f"DELETE FROM storage.{MART} WHERE hour_start = {AT}"), LOST),
+    Way(
+        "an hour is deleted in the telemetry",
+        lambda m: m.do(f"DELETE FROM storage.{TELEMETRY} WHERE hour_start = {AT}"),
+        LOST,
+    ),
+    Way("the quarantine is emptied", lambda m: m.do(f"TRUNCATE TABLE storage.{QUARANTINE}"), LOST),
+    Way(
+        "an hour of the wearers' history is deleted",
+        lambda m: m.do(f"DELETE FROM storage.{CRM} WHERE hour_start = {AT}"),
+        LOST,
+    ),
+    Way("the whole wearers' history is deleted", lambda m: m.do(f"TRUNCATE TABLE storage.{CRM}"), LOST, False, WITNESS),
+    Way(
+        "rows of the mart are doubled",
+        lambda m: m.do(f"INSERT INTO storage.{MART} SELECT * FROM storage.{MART} WHERE chip_id = 'C1'"),
+        "rows more than were published",
+    ),
+    Way(
+        "a row that nobody published is written",
+        lambda m: m.do(
+            f"INSERT INTO storage.{MART} SELECT * REPLACE (42 AS publication, now() - 7200 AS written_at) "
+            f"FROM storage.{MART} LIMIT 1"
+        ),
+        "rows that nobody published",
+        False,
+        "the sweep, a day after",
+    ),
+    Way(
+        "a number is changed in the mart",
+        lambda m: m.do(update(MART, "movements_count = 7", f"hour_start = {AT}")),
+        "other values",
+    ),
+    Way(
+        "a number is changed in the telemetry", lambda m: m.do(update(TELEMETRY, "movements_count = 7")), "other values"
+    ),
+    Way(
+        "an hour is deleted in the journal",
+        lambda m: m.do(f"DELETE FROM storage.{JOURNAL} WHERE hour_start = {AT}"),
+        "the journal",
+    ),
+    Way("the journal is emptied", lambda m: m.do(f"TRUNCATE TABLE storage.{JOURNAL}"), "the journal doesn't have"),
+    Way(
+        "the journal's counts are changed",
+        lambda m: m.do(update(JOURNAL, "row_count = row_count + 1", f"table_name LIKE '%{MART}'")),
+        LOST,
+    ),
+    Way(
+        "a publication without rows is journalled",
+        lambda m: m.do(
+            f"INSERT INTO storage.{JOURNAL} SELECT * REPLACE (42 AS publication, now64(6) AS source_read_at) "
+            f"FROM storage.{JOURNAL} WHERE table_name LIKE '%{MART}'"
+        ),
+        LOST,
+    ),
+    Way(
+        "a clock was a day ahead",
+        lambda m: m.do(
+            f"INSERT INTO storage.{JOURNAL} SELECT * REPLACE (now64(6) + 86400 AS source_read_at) "
+            f"FROM storage.{JOURNAL} WHERE hour_start = {AT}"
+        ),
+        "hasn't come yet",
+        False,
+        "the statement that is said with it",
+    ),
+    Way("the folder is replaced by an empty one", lambda m: m.anew(), "the journal doesn't have", False, WITNESS),
+    Way(
+        "the public view is replaced",
+        lambda m: m.do(
+            f"CREATE OR REPLACE VIEW reports.{MART} AS SELECT * EXCEPT (publication, written_at, hour_start) "
+            f"FROM storage.{MART}_rows WHERE chip_id != 'C1'"
+        ),
+        "isn't as version",
+        False,
+        INIT,
+    ),
+    Way("the public view is dropped", lambda m: m.do("DROP VIEW reports.user_daily_stats"), "is gone", False, INIT),
+    Way(
+        "a materialized view copies the mart",
+        lambda m: m.do(
+            "CREATE DATABASE other",
+            f"CREATE MATERIALIZED VIEW other.copy ENGINE = MergeTree ORDER BY user_id AS SELECT * FROM storage.{MART}",
+        ),
+        "other.copy (materialized view)",
+        False,
+        BY_HAND,
+    ),
+    Way(
+        "a copy stands beside the mart",
+        lambda m: m.do(
+            f"CREATE TABLE reports.{MART}_tmp ENGINE = MergeTree ORDER BY user_id AS SELECT * FROM reports.{MART}"
+        ),
+        "made by somebody else",
+        False,
+        BY_HAND,
+    ),
+    Way(
+        "a column is added",
+        lambda m: m.do(f"ALTER TABLE storage.{MART} ADD COLUMN extra UInt8"),
+        "isn't as version",
+        False,
+        BY_HAND,
+    ),
+    Way(
+        "a projection is added",
+        lambda m: m.do(f"ALTER TABLE storage.{TELEMETRY} ADD PROJECTION p (SELECT chip_id, count() GROUP BY chip_id)"),
+        "isn't as version",
+        False,
+        BY_HAND,
+    ),
+    Way(
+        "a shorter TTL is set",
+        lambda m: m.do(f"ALTER TABLE storage.{MART} MODIFY TTL report_date + INTERVAL 300 DAY"),
+        "isn't as version",
+        False,
+        BY_HAND,
+    ),
+    Way(
+        "a load is killed before its commit", lambda m: m.killed(), "nobody published", False, "the sweep, a day after"
+    ),
+]
+
+
+@dataclass
+class Fixture:
+    """The mart that every way is tried on a copy of."""
+
+    sources: Sources
+    folder: Path
+    record: Record
+    owners: dict[str, tuple[str, int]]
+
+
+@pytest.fixture(scope="module")
+def loaded(postgres_server, tmp_path_factory) -> Iterator[Fixture]:
+    """A small mart, loaded once; C1 has another wearer since."""
+    folder = tmp_path_factory.mktemp("damage") / "clickhouse"
+    with fresh_sources(postgres_server) as sources:
+        for chip, user in (("C1", "anna"), ("C2", "boris"), ("C3", "vera")):
+            sources.add_wearer(chip, user)
+        for hour in HOURS:
+            for chip in ("C1", "C2", "C3", "unknown"):
+                sources.add_hour(chip, hour, movements_count=100 + hour.hour)
+        owners = sources.owners()
+        with ClickHouse(f"chdb://{folder}") as clickhouse:
+            apply_clickhouse_schema(clickhouse)
+            load(sources, clickhouse, HOURS)
+            sources.add_wearer(None, "gleb")
+            sources.in_crm("UPDATE crm.prostheses SET chip_id = NULL WHERE chip_id = 'C1'")
+            sources.in_crm(
+                "UPDATE crm.prostheses SET chip_id = 'C1' WHERE customer_id = (SELECT customer_id FROM crm.customers WHERE external_id = 'gleb')"
+            )
+            load(sources, clickhouse, HOURS[3:])
+            assert mart_rows(clickhouse) == sources.expected_mart(HOURS[0], HOURS[-1], owners=owners)
+            for table in (MART, TELEMETRY, CRM, QUARANTINE, JOURNAL):
+                clickhouse.command(f"OPTIMIZE TABLE storage.{table} FINAL")
+            entries = current_entries(clickhouse, TABLES, HOURS[0], OPEN)
+        record = Record(
+            lambda name: set(entries[name]),
+            lambda name, hours: {
+                h: Loaded(e.number, e.row_count, e.source_read_at) for h, e in entries[name].items() if h in hours
+            },
+        )
+        yield Fixture(sources, folder, record, owners)
+
+
+def expected(loaded: Fixture) -> list:
+    return loaded.sources.expected_mart(HOURS[0], HOURS[-1], owners=loaded.owners)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.what.replace(" ", "_"))
+def test_what_is_damaged_is_said_and_comes_back(loaded, tmp_path, way):
+    folder = tmp_path / "clickhouse"
+    shutil.copytree(loaded.folder, folder, symlinks=True)
+    now = datetime.now(UTC)
+    with ClickHouse(f"chdb://{folder}") as clickhouse:
+        assert examine(clickhouse, loaded.record, now).says == []
+        way.damage(Mart(folder, clickhouse, loaded.sources))
+        said = examine(clickhouse, loaded.record, now).says
+        assert any(way.says in sentence for sentence in said), said
+        seen = look_and_heal(clickhouse, loaded.sources.crm, loaded.record, HOURS, now)
+        assert seen.standing.says or seen.done
+        if way.undo == WITNESS and way.what.endswith("empty one"):
+            assert seen.to_load == HOURS
+            return
+        for hours in contiguous_ranges(seen.to_load):
+            load(loaded.sources, clickhouse, hours, afresh=True)
+        if way.undo == INIT:
+            apply_clickhouse_schema(clickhouse)
+        assert mart_rows(clickhouse) == expected(loaded)
+        again = examine(clickhouse, loaded.record, now)
+        assert (again.says == []) == (way.heals or way.undo == INIT), again.says
+        if way.undo == WITNESS:
+            assert seen.unwitnessed
+            assert any("who wore the chips" in sentence for sentence in seen.standing.says)
