@@ -71,7 +71,14 @@ def look_and_heal(
             seen.standing.damaged[CRM] -= set(back)
     seen.done = done
     mart_lacks = seen.standing.damaged.get(MART, set())
-    witnesses = sorted(seen.standing.damaged.get(CRM, set()) - mart_lacks)
+    history_lacks = seen.standing.damaged.get(CRM, set())
+    if unknown := history_lacks & mart_lacks:
+        seen.standing.says.append(
+            f"{CRM} and {MART}: of {describe_ranges(unknown)} both are lost, and who wore the chips. Loaded again, "
+            "the hours go to whom the CRM and the hours around them name. Where chips were refitted since, restore "
+            "storage.crm_customer_prosthesis from the backup, and load these hours once more: docs/damage.md."
+        )
+    witnesses = sorted(history_lacks - mart_lacks)
     seen.unwitnessed = _of_others(crm, clickhouse, witnesses)
     if seen.unwitnessed:
         seen.standing.says.append(

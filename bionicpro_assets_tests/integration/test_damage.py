@@ -124,6 +124,7 @@ class Way:
 
 LOST = "rows that were published"
 WITNESS = "the backup; nothing is loaded that would change whose hour it is"
+ANEW = "hours do, with the wearers whom the CRM names now; those of before are in the backup"
 BY_HAND = "the hand that did it undoes it"
 INIT = "bionicpro init clickhouse"
 WAYS = [
@@ -217,7 +218,7 @@ WAYS = [
         False,
         "the statement that is said with it",
     ),
-    Way("the folder is replaced by an empty one", lambda m: m.anew(), "the journal doesn't have", False, WITNESS),
+    Way("the folder is replaced by an empty one", lambda m: m.anew(), "the journal doesn't have", False, ANEW),
     Way(
         "the public view is replaced",
         lambda m: m.do(
@@ -334,8 +335,9 @@ def test_what_is_damaged_is_said_and_comes_back(loaded, tmp_path, way):
         assert any(way.says in sentence for sentence in said), said
         seen = look_and_heal(clickhouse, loaded.sources.crm, loaded.record, HOURS, now)
         assert seen.standing.says or seen.done
-        if way.undo == WITNESS and way.what.endswith("empty one"):
+        if way.undo == ANEW:
             assert seen.to_load == HOURS
+            assert any("both are lost" in sentence for sentence in seen.standing.says)
             return
         for hours in contiguous_ranges(seen.to_load):
             load(loaded.sources, clickhouse, hours, afresh=True)
@@ -347,3 +349,10 @@ def test_what_is_damaged_is_said_and_comes_back(loaded, tmp_path, way):
         if way.undo == WITNESS:
             assert seen.unwitnessed
             assert any("who wore the chips" in sentence for sentence in seen.standing.says)
+
+
+def test_the_documentation_has_the_ways():
+    lines = ["| what is done | what is said, among others | comes back by itself |", "|---|---|---|"]
+    lines += [f"| {way.what} | … {way.says} … | {'yes' if way.heals else f'no: {way.undo}'} |" for way in WAYS]
+    _, _, rest = DOCS.read_text().partition("<!-- ways -->\n")
+    assert rest.partition("<!-- /ways -->")[0] == "\n".join(lines) + "\n"

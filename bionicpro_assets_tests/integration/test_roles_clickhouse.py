@@ -58,6 +58,8 @@ MAY = {
     "INSERT INTO storage.publications (hour_start) VALUES (0)": {"etl"},
     **{f"INSERT INTO storage.{t} (publication) SELECT 1 WHERE 0": {"etl"} for t in TABLES},
     **{f"DELETE FROM storage.{t} WHERE publication = 1": {"etl"} for t in TABLES},
+    **{f"CHECK TABLE storage.{t}": {"etl"} for t in TABLES},
+    "SELECT count() FROM system.detached_parts WHERE database = 'storage'": {"etl", "report_reader", "metrics"},
     "DELETE FROM storage.publications WHERE publication = 1": set(),
     "SELECT count() FROM storage.schema_changes": {"etl"},
     "INSERT INTO storage.schema_changes (file) SELECT 'x' WHERE 0": set(),
