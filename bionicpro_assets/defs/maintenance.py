@@ -39,6 +39,7 @@ def maintenance(settings: Settings) -> dg.Definitions:
         context: dg.AssetExecutionContext,
         bionicpro_clickhouse: ClickHouseResource,
         bionicpro_crm_db: dg.ResourceParam[PostgresResource],
+        bionicpro_telemetry_db: dg.ResourceParam[PostgresResource],
     ):
         """The journal: who published which hour, when, and from which read of the source.
 
@@ -51,8 +52,9 @@ def maintenance(settings: Settings) -> dg.Definitions:
         metadata: dict[str, int] = {}
         with clear_failure():
             now, before = datetime.now(UTC), damage(context.instance)
-            clickhouse, crm = bionicpro_clickhouse.clickhouse, bionicpro_crm_db.source
-            seen = look_and_heal(clickhouse, crm, record_of(context.instance), before.hours, now)
+            clickhouse, record = bionicpro_clickhouse.clickhouse, record_of(context.instance)
+            crm, telemetry = bionicpro_crm_db.source, bionicpro_telemetry_db.source
+            seen = look_and_heal(clickhouse, crm, telemetry, record, before.hours, now)
             for key in () if seen.standing.unjournalled else keys.PUBLISHED:
                 swept = sweep(clickhouse, keys.table_name(key), replaced_grace=grace)
                 for reason in ("replaced", "never committed"):
@@ -96,6 +98,7 @@ def _told(seen: Seen, since: Mapping[datetime, datetime]) -> dg.AssetCheckResult
         metadata={
             "damaged_hours": len(seen.standing.hours),
             "hours_without_witness": len(seen.unwitnessed),
+            "hours_without_source": len(seen.gone),
             DAMAGED: as_metadata(since),
             **({"notices": " ".join(seen.standing.notices)} if seen.standing.notices else {}),
         },

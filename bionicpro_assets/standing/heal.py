@@ -7,11 +7,12 @@ from datetime import datetime
 import polars as pl
 
 from bionicpro_assets.errors import ClickHouseError, DataError
+from bionicpro_assets.extract.changes import hour_states, rows_of_state
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import HOUR, contiguous_ranges, describe_ranges
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable, current_entries, seconds_of
-from bionicpro_assets.quality.claims import CRM, MART
+from bionicpro_assets.quality.claims import CRM, MART, TELEMETRY
 from bionicpro_assets.sqlfiles import sql
 from bionicpro_assets.standing.look import Record, Standing, look, read_again, set_aside_broken_parts, to_read
 from bionicpro_assets.steps.crm import extract_crm_hours
@@ -30,6 +31,7 @@ class Seen:
         standing: What doesn't stand.
         to_load: Hours that come back as they were when they are loaded again.
         unwitnessed: Hours that would go to other wearers: only the rows that are lost knew who wore the chips.
+        gone: Hours of which the telemetry database has less than was published: loaded again, they would lose the rest.
         done: Sentences about what was done at once.
         read: How many hours of a table were read again.
     """
@@ -37,25 +39,32 @@ class Seen:
     standing: Standing
     to_load: list[datetime] = field(default_factory=list)
     unwitnessed: list[datetime] = field(default_factory=list)
+    gone: list[datetime] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     read: int = 0
 
 
 def look_and_heal(
-    clickhouse: ClickHouse, crm: PostgresSource, record: Record, doubted: Collection[datetime], now: datetime
+    clickhouse: ClickHouse,
+    crm: PostgresSource,
+    telemetry: PostgresSource,
+    record: Record,
+    doubted: Collection[datetime],
+    now: datetime,
 ) -> Seen:
     """Look at what stands, do what can be done without loading, and decide which hours to load again.
 
     Args:
         clickhouse: Where.
         crm: The CRM, which is asked only where wearers were lost.
+        telemetry: The telemetry database, which is asked only where something is damaged.
         record: What Dagster's record says was loaded.
         doubted: Hours that were damaged at the last look; their rows are read again.
         now: Now, which also decides whose turn it is to be read.
 
     Raises:
         ClickHouseError: ClickHouse can't be read, and not for a broken part.
-        SourceError: The CRM can't be read, where it must be.
+        SourceError: A source can't be read, where it must be.
     """
     done: list[str] = []
     try:
@@ -86,7 +95,14 @@ def look_and_heal(
             "again, hours would go to other people. The reports of these hours stand and are left as they are. Restore "
             "storage.crm_customer_prosthesis from the backup: docs/damage.md."
         )
-    seen.to_load = sorted(set(seen.standing.hours) - set(seen.unwitnessed))
+    seen.gone = _gone(telemetry, record, seen.standing.hours)
+    if seen.gone:
+        seen.standing.says.append(
+            f"{telemetry.name} has fewer rows now than were published of {describe_ranges(seen.gone)}: loaded again, "
+            "the reports would lose the rest, so these hours are left as they are. Restore them from the backup; or, "
+            "if the rows were deleted on purpose, load them: bionicpro materialize --from … --to …"
+        )
+    seen.to_load = sorted(set(seen.standing.hours) - set(seen.unwitnessed) - set(seen.gone))
     return seen
 
 
@@ -127,6 +143,16 @@ def _journal_again(
             )
             back.append(hour)
     return sorted(back)
+
+
+def _gone(telemetry: PostgresSource, record: Record, hours: Collection[datetime]) -> list[datetime]:
+    """Those of the hours of which the source has fewer rows than were once published."""
+    had = record.loaded(TELEMETRY, hours) if hours else {}
+    if not had:
+        return []
+    with telemetry.snapshot() as snapshot:
+        states = hour_states(snapshot, had)
+    return sorted(hour for hour, loaded in had.items() if rows_of_state(states[hour]) < loaded.row_count)
 
 
 def _of_others(crm: PostgresSource, clickhouse: ClickHouse, hours: Collection[datetime]) -> list[datetime]:

@@ -333,7 +333,7 @@ def test_what_is_damaged_is_said_and_comes_back(loaded, tmp_path, way):
         way.damage(Mart(folder, clickhouse, loaded.sources))
         said = examine(clickhouse, loaded.record, now).says
         assert any(way.says in sentence for sentence in said), said
-        seen = look_and_heal(clickhouse, loaded.sources.crm, loaded.record, HOURS, now)
+        seen = look_and_heal(clickhouse, loaded.sources.crm, loaded.sources.telemetry, loaded.record, HOURS, now)
         assert seen.standing.says or seen.done
         if way.undo == ANEW:
             assert seen.to_load == HOURS
@@ -356,3 +356,24 @@ def test_the_documentation_has_the_ways():
     lines += [f"| {way.what} | … {way.says} … | {'yes' if way.heals else f'no: {way.undo}'} |" for way in WAYS]
     _, _, rest = DOCS.read_text().partition("<!-- ways -->\n")
     assert rest.partition("<!-- /ways -->")[0] == "\n".join(lines) + "\n"
+
+
+def test_hours_of_which_the_source_has_lost_rows_are_left_as_they_are(loaded, tmp_path):
+    """Loaded again, the mart would lose C3's hour, too, which stands in it."""
+    folder, sources = tmp_path / "clickhouse", loaded.sources
+    shutil.copytree(loaded.folder, folder, symlinks=True)
+    of_c3 = f"telemetry.hourly_stats WHERE chip_id = 'C3' AND hour_start = '{HOUR.isoformat()}'"
+    with ClickHouse(f"chdb://{folder}") as clickhouse:
+        clickhouse.command(f"DELETE FROM storage.{MART} WHERE chip_id = 'C2' AND hour_start IN ({AT}, {AT} + 3600)")
+        standing = mart_rows(clickhouse)
+        assert [row for row in expected(loaded) if row not in standing] != []
+        sources.in_telemetry(f"CREATE TABLE telemetry.kept AS SELECT * FROM {of_c3}; DELETE FROM {of_c3}")
+        try:
+            seen = look_and_heal(clickhouse, sources.crm, sources.telemetry, loaded.record, [], datetime.now(UTC))
+        finally:
+            sources.in_telemetry(
+                "INSERT INTO telemetry.hourly_stats SELECT * FROM telemetry.kept; DROP TABLE telemetry.kept"
+            )
+        assert (seen.gone, seen.to_load) == ([HOUR], [HOUR + timedelta(hours=1)])
+        assert any("telemetry_db has fewer rows now than were published" in says for says in seen.standing.says)
+        assert mart_rows(clickhouse) == standing
