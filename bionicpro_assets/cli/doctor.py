@@ -20,7 +20,7 @@ from bionicpro_assets.doctor.mart import examine_clickhouse
 from bionicpro_assets.doctor.orchestration import SUBJECT as DAGSTER
 from bionicpro_assets.doctor.orchestration import examine_dagster
 from bionicpro_assets.doctor.sources import examine_crm, examine_telemetry
-from bionicpro_assets.errors import AnswerError, SettingsError
+from bionicpro_assets.errors import AnswerError, ClickHouseError, PlatformError, SettingsError
 from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.instance import dagster_instance
 from bionicpro_assets.late.record import record_of
@@ -86,8 +86,15 @@ def _of_sources(crm: PostgresSource, telemetry: PostgresSource, settings: Settin
 
 
 def _of_what_stands(clickhouse: ClickHouse, settings: Settings, now: datetime) -> Iterator[Finding]:
-    with dagster_instance(settings) as instance:
-        standing = examine(clickhouse, record_of(instance), now)
+    try:
+        with dagster_instance(settings) as instance:
+            standing = examine(clickhouse, record_of(instance), now)
+    except ClickHouseError:
+        raise
+    except PlatformError:
+        # Why the record can't be read is said beneath, of Dagster itself.
+        standing = examine(clickhouse, None, now)
+        standing.notices.append("Without Dagster's record nobody can say whether the journal has lost hours.")
     yield from (Finding(CLICKHOUSE, "problem", says) for says in standing.says)
     yield from (Finding(CLICKHOUSE, "warning", says) for says in standing.notices)
     if not standing.says:

@@ -86,7 +86,7 @@ class Standing:
         self.says += other.says
 
 
-def look(clickhouse: ClickHouse, record: Record, now: datetime) -> Standing:
+def look(clickhouse: ClickHouse, record: Record | None, now: datetime) -> Standing:
     """Look at everything that is kept, without reading the rows: counts, definitions, parts, the journal.
 
     Raises:
@@ -153,7 +153,7 @@ def _plain(definition: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
-def _counts(clickhouse: ClickHouse, record: Record, standing: Standing, now: datetime) -> None:
+def _counts(clickhouse: ClickHouse, record: Record | None, standing: Standing, now: datetime) -> None:
     first = first_kept(now)
     for name in TABLES:
         table = HourlyTable.of(clickhouse, name)
@@ -170,7 +170,8 @@ def _counts(clickhouse: ClickHouse, record: Record, standing: Standing, now: dat
         surplus = sum(wrong[hour][1] - wrong[hour][0] for hour in added)
         standing.damage(name, added, f"readers get {surplus} rows more than were published,")
         unknown = _settled(clickhouse, table, {hour: dict(numbers) for hour, (*_, numbers) in found.items() if numbers})
-        _journal(clickhouse, table, record, standing, unknown, first)
+        if record:
+            _journal(clickhouse, table, record, standing, unknown, first)
 
 
 def _differing(
@@ -258,8 +259,10 @@ def read_again(clickhouse: ClickHouse, hours: Mapping[str, Collection[datetime]]
     return standing
 
 
-def examine(clickhouse: ClickHouse, record: Record, now: datetime) -> Standing:
+def examine(clickhouse: ClickHouse, record: Record | None, now: datetime) -> Standing:
     """Look at what stands without changing anything; of a mart that isn't large, all rows are read too.
+
+    Without the record, what the journal has lost isn't seen.
 
     Raises:
         ClickHouseError: ClickHouse can't be read, and not because of a broken part.

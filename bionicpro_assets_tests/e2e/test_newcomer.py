@@ -223,7 +223,11 @@ def give(command: Command, monkeypatch: pytest.MonkeyPatch) -> Result:
         monkeypatch.setenv(*spoken.pop(0).split("=", 1))
     # As where no test runner says how wide the terminal is.
     monkeypatch.setattr(console, "width", COLUMNS_OF_A_FILE)
-    return CliRunner().invoke(app, spoken[1:])
+    into = spoken.index(">") if ">" in spoken else len(spoken)
+    result = CliRunner().invoke(app, spoken[1:into])
+    for name in spoken[into + 1 :]:
+        Path(name).write_bytes(result.stdout_bytes)
+    return result
 
 
 # Run by the tests that look at what they did.

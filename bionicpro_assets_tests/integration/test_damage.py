@@ -1,6 +1,7 @@
 """Ways to damage what stands, each tried on the real engine: who says it, and whether it comes back as it was."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -349,6 +350,18 @@ def test_what_is_damaged_is_said_and_comes_back(loaded, tmp_path, way):
         if way.undo == WITNESS:
             assert seen.unwitnessed
             assert any("who wore the chips" in sentence for sentence in seen.standing.says)
+
+
+def test_what_was_set_aside_is_dropped_as_the_documentation_says(loaded, tmp_path):
+    folder, now = tmp_path / "clickhouse", datetime.now(UTC)
+    shutil.copytree(loaded.folder, folder, symlinks=True)
+    (said,) = re.findall("`(ALTER TABLE storage[^`]+)`", DOCS.read_text())
+    with ClickHouse(f"chdb://{folder}") as clickhouse:
+        part = Mart(folder, clickhouse, loaded.sources).part(MART).name
+        clickhouse.command(f"ALTER TABLE storage.{MART} DETACH PART '{part}'")
+        assert any("detached part" in notice for notice in examine(clickhouse, loaded.record, now).notices)
+        clickhouse.command(said.replace("storage.…", f"storage.{MART}").replace("'…'", f"'{part}'"))
+        assert not any("detached part" in notice for notice in examine(clickhouse, loaded.record, now).notices)
 
 
 def test_the_documentation_has_the_ways():

@@ -135,10 +135,9 @@ def fill(sources: Sources, hour: datetime) -> None:
     with statements(sources.crm.url) as cursor:
         cursor.execute("TRUNCATE crm.v_customer_prosthesis")
         cursor.execute(
-            "INSERT INTO crm.v_customer_prosthesis SELECT n, n, 'u' || n, 'Анна', 'Иванова', NULL, 'Иванова Анна', "
-            "n || '@example.org', NULL, 'russia', 'Казань', n, 'BP-' || n, 'C' || n, 'active', NULL, 'M', 'Hand', 'hand', "
-            "'2024-02-29', '2027-02-28', %s, %s, %s FROM generate_series(1, %s) n",
-            (*[hour - timedelta(days=90)] * 3, CHIPS),
+            "INSERT INTO crm.v_customer_prosthesis SELECT n, n, 'u' || n, 'Иванова Анна', n || '@example.org', 'russia', "
+            "'Казань', n, 'BP-' || n, 'C' || n, 'active', 'Hand', 'hand', %s, %s FROM generate_series(1, %s) n",
+            (*[hour - timedelta(days=90)] * 2, CHIPS),
         )
     with statements(sources.telemetry.url) as cursor:
         cursor.execute("TRUNCATE telemetry.v_hourly_telemetry")
