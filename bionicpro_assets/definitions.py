@@ -11,7 +11,7 @@ from bionicpro_assets.defs.crm import crm_extract, crm_sources
 from bionicpro_assets.defs.daily_job import daily_reports
 from bionicpro_assets.defs.etl import etl_job, reports_etl
 from bionicpro_assets.defs.hourly import Hourly
-from bionicpro_assets.defs.io_manager import ClickHouseIOManager
+from bionicpro_assets.defs.io_manager import ClickHouseIOManager, refuse_unfit
 from bionicpro_assets.defs.late import late_hours
 from bionicpro_assets.defs.maintenance import maintenance
 from bionicpro_assets.defs.observations import observation_schedule, observed
@@ -35,13 +35,17 @@ def build_definitions(settings: Settings, *, retries: bool = True) -> dg.Definit
     clickhouse = clickhouse_resources()
     rollup = hourly_rollup(hourly, settings.rollup)
     job = etl_job(settings)
+    stored = [
+        crm_extract(hourly, settings.chunk_rows),
+        telemetry_extract(hourly, settings.chunk_rows),
+        mart(hourly, settings.report_timezone, settings.chunk_rows),
+    ]
+    refuse_unfit(stored)
     assets = dg.Definitions(
         assets=[
             *observed([*crm_sources(), *telemetry_sources(), *([rollup] if isinstance(rollup, dg.AssetSpec) else [])]),
             *([rollup] if isinstance(rollup, dg.AssetsDefinition) else []),
-            crm_extract(hourly, settings.chunk_rows),
-            telemetry_extract(hourly, settings.chunk_rows),
-            mart(hourly, settings.report_timezone, settings.chunk_rows),
+            *stored,
         ],
         asset_checks=data_checks(settings, hourly.retry_policy),
         resources={

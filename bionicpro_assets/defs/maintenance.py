@@ -10,6 +10,7 @@ from bionicpro_assets.defs.hourly import clear_failure
 from bionicpro_assets.defs.resources import ClickHouseResource, PostgresResource
 from bionicpro_assets.hours import describe_ranges
 from bionicpro_assets.late.record import DAMAGED, as_metadata, damage, record_of
+from bionicpro_assets.load.columns import hourly_tables
 from bionicpro_assets.load.sweep import sweep
 from bionicpro_assets.settings import Settings
 from bionicpro_assets.standing.heal import Seen, look_and_heal
@@ -55,8 +56,8 @@ def maintenance(settings: Settings) -> dg.Definitions:
             clickhouse, record = bionicpro_clickhouse.clickhouse, record_of(context.instance)
             crm, telemetry = bionicpro_crm_db.source, bionicpro_telemetry_db.source
             seen = look_and_heal(clickhouse, crm, telemetry, record, before.hours, now)
-            for key in () if seen.standing.unjournalled else keys.PUBLISHED:
-                swept = sweep(clickhouse, keys.table_name(key), replaced_grace=grace)
+            for name in () if seen.standing.unjournalled else hourly_tables():
+                swept = sweep(clickhouse, name, replaced_grace=grace)
                 for reason in ("replaced", "never committed"):
                     metadata[f"{swept.table}: rows {reason}"] = swept.rows[reason]
                     metadata[f"{swept.table}: publications {reason}"] = swept.publications[reason]

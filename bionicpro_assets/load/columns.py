@@ -5,6 +5,7 @@ The tables are written down in `sql/clickhouse/schema/`; a frame is fitted to th
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 from polars.datatypes import DataType
@@ -14,6 +15,7 @@ from bionicpro_assets.sqlfiles import scripts
 
 # Columns of a storage table that readers never see, beside those that its view leaves out by not naming them.
 BOOKKEEPING = ("publication", "written_at")
+ADDED = r"ALTER TABLE storage\.{table}\s+ADD COLUMN (?:IF NOT EXISTS )?(\w+)"
 COLUMN = re.compile(r"^ +(\w+) +(.+?) +(?:DEFAULT .+ )?COMMENT '((?:[^']|'')*)',?$", re.MULTILINE)
 
 # DateTime64(6) is the only sub-second type here: PostgreSQL's timestamps have microseconds too.
@@ -74,6 +76,23 @@ class Column:
     def dtype(self) -> DataType:
         """The polars type whose values all fit, and none is changed on the way."""
         return DTYPES[self.base]
+
+
+@cache
+def hourly_tables() -> tuple[str, ...]:
+    """The public names of the tables that are published by the hour: those whose view in `sql/` reads the journal."""
+    texts = [text for _, text in scripts("clickhouse/schema")]
+    # Views of days read the journal of a table, too.
+    return tuple(dict.fromkeys(name for text in texts for name in re.findall(r"WHERE table_name = '([\w.]+)'", text)))
+
+
+@cache
+def own_columns(table: str) -> frozenset[str]:
+    """Names of the columns that the files in `sql/clickhouse/schema/` give a storage table; none for another table."""
+    texts = dict(scripts("clickhouse/schema"))
+    stored = next((text for name, text in texts.items() if name.endswith(f"_storage_{table}.sql")), "")
+    added = [name for text in texts.values() for name in re.findall(ADDED.format(table=table), text)]
+    return frozenset(name for name, _, _ in COLUMN.findall(stored)) | set(added)
 
 
 def public_columns(table: str) -> list[Column]:

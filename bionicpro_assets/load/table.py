@@ -15,7 +15,7 @@ from bionicpro_assets.hours import HOUR, describe
 from bionicpro_assets.load.checksum import checksum_sql, checksums
 from bionicpro_assets.load.clickhouse import INIT_HINT, ClickHouse
 from bionicpro_assets.load.cluster import EVERYWHERE
-from bionicpro_assets.load.columns import BOOKKEEPING, Column
+from bionicpro_assets.load.columns import BOOKKEEPING, Column, own_columns
 from bionicpro_assets.sqlfiles import sql
 
 STORAGE = "storage"
@@ -44,6 +44,7 @@ LOCAL_HOURS = """(report_date, report_hour) IN (
 
 # What readers tell hours apart by: a UTC hour, in Unix seconds, or a local date and hour.
 ReadersHour = Any
+NO_ROWS = pl.DataFrame()
 # Row count and checksum of what readers get, by that.
 Answers = dict[ReadersHour, tuple[int, int]]
 
@@ -100,7 +101,7 @@ class HourlyTable:
 
     Attributes:
         name: The public name.
-        columns: The storage table's columns without its bookkeeping, in order.
+        columns: The columns that its file in `sql/` gives the storage table, without its bookkeeping, in order.
         public_columns: Names of the view's columns.
     """
 
@@ -119,7 +120,9 @@ class HourlyTable:
         stored, public = clickhouse.schema_of(STORAGE, table).columns, clickhouse.schema_of(database, table).columns
         if not stored or not public:
             raise ClickHouseError(f"{clickhouse.place} has no table for {name}. {INIT_HINT}")
-        columns = [Column.parse(*row) for row in stored if row[0] not in BOOKKEEPING]
+        # An administrator may have added others; nothing here writes or reads them.
+        own = own_columns(table) - {*BOOKKEEPING}
+        columns = [Column.parse(*row) for row in stored if row[0] in own]
         return cls(name, columns, [row[0] for row in public])
 
     @property
@@ -162,15 +165,21 @@ class HourlyTable:
         """The hours as they are visible now, to be read in parts; all columns, or those named.
 
         Raises:
-            DataError: An hour was never published: it is missing, which isn't the same as empty.
+            DataError: An hour was never published: it is missing, which isn't the same as empty. Or there is no column
+                of a name.
         """
-        current = self.current(clickhouse, min(hours), max(hours) + HOUR)
+        current = self.current(clickhouse, min(hours), max(hours) + HOUR) if hours else {}
         missing = [hour for hour in hours if hour not in current]
+        known = [column.name for column in self.columns]
+        if unknown := sorted(set(columns or ()) - set(known)):
+            raise DataError(f"{self.name} has no column {', '.join(unknown)}. It has {', '.join(known)}.")
         if missing:
             raise DataError(
                 f"{self.name} was never loaded for {describe(missing)}; materialise it for these hours first."
             )
-        return Published(clickhouse, self, {hour: current[hour] for hour in hours}, columns)
+        asked = None if columns is None else {"hour_start", *columns}
+        names = [name for name in known if asked is None or name in asked]
+        return Published(clickhouse, self, {hour: current[hour] for hour in hours}, names)
 
     def read(
         self, clickhouse: ClickHouse, publications: Mapping[datetime, int], columns: Sequence[str] | None = None
@@ -281,14 +290,14 @@ class Published:
 
     Attributes:
         entries: The journal's entry for each hour.
-        columns: The columns that are read; all, if None.
+        columns: Names of the columns that are read, `hour_start` among them, in the table's order.
         in_memory: Rows of hours that this process has just written, by the number of their publication.
     """
 
     clickhouse: ClickHouse
     table: HourlyTable
     entries: Mapping[datetime, Entry]
-    columns: Sequence[str] | None = None
+    columns: Sequence[str]
     in_memory: Mapping[tuple[datetime, int], pl.DataFrame] = field(default_factory=dict)
 
     @property
@@ -313,18 +322,19 @@ class Published:
             DataError: ClickHouse no longer has all the rows that were published.
         """
         keys = [(hour, self.entries[hour].number) for hour in hours]
-        kept = [self.in_memory[key] for key in keys if key in self.in_memory]
-        absent = {hour: number for hour, number in keys if (hour, number) not in self.in_memory}
+        # Another reader's columns may be others than those that were handed over.
+        handed = {k: rows for k in keys if {*self.columns} <= {*(rows := self.in_memory.get(k, NO_ROWS)).columns}}
+        kept = [rows.select(self.columns) for rows in handed.values()]
+        absent = {hour: number for hour, number in keys if (hour, number) not in handed}
         altered: list[datetime] = []
         if absent:
             kept.append(self.table.read(self.clickhouse, absent, self.columns))
-            if self.columns is None:
+            if len(self.columns) == len(self.table.columns):
                 # Of some columns alone there is no checksum to compare with.
                 found = checksums(kept[-1], self.table.summed_columns)
                 altered = [h for h in absent if h in found and found[h].checksum != self.entries[h].checksum]
-        names = [c.name for c in self.table.columns if self.columns is None or c.name in self.columns]
         frame = HourlyFrame(
-            pl.concat([rows.select(names) for rows in kept]),
+            pl.concat(kept) if kept else self.table.no_rows().select(self.columns),
             {hour: self.entries[hour].source_read_at for hour in hours},
         )
         counts = frame.rows_per_hour()

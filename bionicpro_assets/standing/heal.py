@@ -12,12 +12,14 @@ from bionicpro_assets.extract.postgres import PostgresSource
 from bionicpro_assets.hours import HOUR, contiguous_ranges, describe_ranges
 from bionicpro_assets.load.clickhouse import ClickHouse
 from bionicpro_assets.load.table import HourlyTable, current_entries, seconds_of
-from bionicpro_assets.quality.claims import CRM, MART, TELEMETRY
+from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY
 from bionicpro_assets.sqlfiles import sql
 from bionicpro_assets.standing.look import Record, Standing, look, read_again, set_aside_broken_parts, to_read
 from bionicpro_assets.steps.crm import extract_crm_hours
 from bionicpro_assets.transform.ownership import ASSUMED, NAMED, STATED
 
+# What a run of the job loads; other tables of the kind are of assets that somebody added.
+LOADED = {CRM, TELEMETRY, REJECTED, MART}
 OWNED = ["hour_start", "chip_id", "prosthesis_id", "user_id"]
 # The extract of a day is a frame of twenty-four answers of the CRM.
 HOURS_AT_ONCE = 24
@@ -70,8 +72,10 @@ def look_and_heal(
     try:
         seen = _look(clickhouse, record, doubted, now)
     except ClickHouseError as error:
-        if error.retryable or clickhouse.cluster or not (done := set_aside_broken_parts(clickhouse)):
+        if error.retryable or clickhouse.cluster:
             raise
+        # Without a broken part it is said again, unless ClickHouse has set the part aside by itself meanwhile.
+        done = set_aside_broken_parts(clickhouse)
         seen = _look(clickhouse, record, doubted, now)
     if lost := seen.standing.unjournalled.get(CRM):
         back = _journal_again(clickhouse, record, lost, now)
@@ -95,14 +99,20 @@ def look_and_heal(
             "again, hours would go to other people. The reports of these hours stand and are left as they are. Restore "
             "storage.crm_customer_prosthesis from the backup: docs/damage.md."
         )
-    seen.gone = _gone(telemetry, record, seen.standing.hours)
+    damaged = {name: hours for name, hours in seen.standing.damaged.items() if hours}
+    seen.standing.says += [
+        f"{name}: no job of this platform loads it; materialise {describe_ranges(damaged[name])} of it."
+        for name in damaged.keys() - LOADED
+    ]
+    to_load = sorted(set().union(*(damaged[name] for name in damaged.keys() & LOADED)))
+    seen.gone = _gone(telemetry, record, to_load)
     if seen.gone:
         seen.standing.says.append(
             f"{telemetry.name} has fewer rows now than were published of {describe_ranges(seen.gone)}: loaded again, "
             "the reports would lose the rest, so these hours are left as they are. Restore them from the backup; or, "
             "if the rows were deleted on purpose, load them: bionicpro materialize --from … --to …"
         )
-    seen.to_load = sorted(set(seen.standing.hours) - set(seen.unwitnessed) - set(seen.gone))
+    seen.to_load = sorted(set(to_load) - set(seen.unwitnessed) - set(seen.gone))
     return seen
 
 

@@ -8,18 +8,20 @@ from datetime import datetime
 from bionicpro_assets.errors import ClickHouseError
 from bionicpro_assets.hours import HOUR, describe_ranges, floor_hour
 from bionicpro_assets.load.clickhouse import OWN_DATABASES, ClickHouse
+from bionicpro_assets.load.columns import hourly_tables
 from bionicpro_assets.load.refuse import FORGET_THE_FUTURE, first_kept
 from bionicpro_assets.load.table import JOURNAL, HourlyTable, current_entries, hour_of, rows_in_tables, seconds_of
-from bionicpro_assets.quality.claims import CRM, MART, REJECTED, TELEMETRY
 from bionicpro_assets.quality.evaluate import Look
 from bionicpro_assets.setup.changes import VERSION, Change, changes_of
 from bionicpro_assets.setup.clickhouse import FOLDER, KINDS
 from bionicpro_assets.sqlfiles import sql
 
-TABLES = (CRM, TELEMETRY, REJECTED, MART)
 # In how many hourly looks every month is read again. Coprime to 24: a machine that is off at night misses no month.
 CYCLE = 71
 HOURS_AT_ONCE = 168
+# What nobody may add to a table: rows would be deleted, hidden or refused.
+HARMFUL = ("TTL ", "CONSTRAINT ", "SAMPLE BY ")
+CODEC = re.compile(r" CODEC\((?:[^()]|\([^()]*\))*\)")
 # So many rows are read, and compared, while somebody waits: a few seconds.
 MOST_ROWS = 2_000_000
 
@@ -95,7 +97,7 @@ def look(clickhouse: ClickHouse, record: Record | None, now: datetime) -> Standi
     standing = Standing()
     # On a cluster every table is several, in other words than the files have.
     if clickhouse.cluster is None:
-        standing.says += _foreign(clickhouse)
+        _definitions(clickhouse, standing)
     _counts(clickhouse, record, standing, now)
     for name, seconds, last in clickhouse.rows(sql("clickhouse/queries/standing_future.sql"))[1]:
         standing.says.append(
@@ -110,7 +112,7 @@ def look(clickhouse: ClickHouse, record: Record | None, now: datetime) -> Standi
     return standing
 
 
-def _foreign(clickhouse: ClickHouse) -> Iterator[str]:
+def _definitions(clickhouse: ClickHouse, standing: Standing) -> None:
     """What isn't as this version made it: tables and views that are gone, changed, or somebody else's."""
     changes = changes_of(FOLDER)
     ours = {change.target: change for change in changes if change.target}
@@ -119,21 +121,58 @@ def _foreign(clickhouse: ClickHouse) -> Iterator[str]:
     altered = " ".join(change.text for change in changes if change.target is None)
     for name, change in ours.items():
         if name not in there:
-            yield f"{name} is gone. Make views again with: bionicpro init clickhouse; a table comes from the backup."
-        elif name not in altered and not _as_made(clickhouse, change, there[name][1]):
-            undo = "bionicpro init clickhouse" if change.makes_view else "ALTER TABLE, by whoever changed it"
-            yield (
-                f"{name} isn't as version {VERSION} made it: somebody changed columns, indexes, projections, TTL or "
-                f"the query. See SHOW CREATE TABLE {name} and sql/clickhouse/schema/{change.file}; undo it with {undo}."
+            standing.says.append(
+                f"{name} is gone. Make views again with: bionicpro init clickhouse; a table comes from the backup."
             )
+        elif name in altered:
+            continue
+        elif change.makes_view:
+            if not _as_made(clickhouse, change, there[name][1]):
+                standing.says.append(_changed(name, change, "bionicpro init clickhouse"))
+        else:
+            gone, added = _compared(clickhouse, change, there[name][1])
+            if gone or any(line.startswith(HARMFUL) for line in added):
+                standing.says.append(_changed(name, change, "ALTER TABLE, by whoever changed it"))
+            elif added:
+                standing.notices.append(
+                    f"{name} has what version {VERSION} didn't give it: {'; '.join(sorted(added))}. Loads, reads and "
+                    "the sweep live with that; no load fills a column that somebody added."
+                )
     for name, (engine, _) in there.items():
         if name not in ours:
             kind = KINDS.get(engine, f"table, {engine}")
-            yield (
+            standing.says.append(
                 f"{name} ({kind}) was made by somebody else, and "
                 f"{'stands among' if name.partition('.')[0] in OWN_DATABASES else 'copies or reads'} this platform's "
                 "tables: no load, correction or erasure reaches its rows. Drop it, or move it to another database."
             )
+
+
+def _changed(name: str, change: Change, undo: str) -> str:
+    return (
+        f"{name} isn't as version {VERSION} made it: somebody changed columns, keys, TTL or the query. See SHOW CREATE "
+        f"TABLE {name} and sql/clickhouse/schema/{change.file}; undo it with {undo}."
+    )
+
+
+def _compared(clickhouse: ClickHouse, change: Change, definition: str) -> tuple[set[str], set[str]]:
+    """Lines of a table's definition that it should have and hasn't, and those that it has beyond them.
+
+    A codec doesn't count: it changes no value.
+    """
+    wanted, stands = ({*_lines(clickhouse, text)} for text in (change.text, definition))
+    return wanted - stands, stands - wanted
+
+
+def _lines(clickhouse: ClickHouse, definition: str) -> Iterator[str]:
+    ((text,),) = clickhouse.rows("SELECT formatQuery({text:String})", {"text": definition})[1]
+    # A projection is of several lines; its name is enough.
+    text = re.sub(r"(PROJECTION \S+)\n +\(\n.*?\n    \)", r"\1", text, flags=re.DOTALL)
+    for line in text.splitlines()[1:]:
+        head, _, settings = line.partition("SETTINGS ")
+        for part in settings.split(", ") if settings and not head else [CODEC.sub("", line)]:
+            if (bare := part.strip().rstrip(",")) and bare != "index_granularity = 8192":
+                yield bare
 
 
 def _as_made(clickhouse: ClickHouse, change: Change, definition: str) -> bool:
@@ -155,7 +194,7 @@ def _plain(definition: str) -> str:
 
 def _counts(clickhouse: ClickHouse, record: Record | None, standing: Standing, now: datetime) -> None:
     first = first_kept(now)
-    for name in TABLES:
+    for name in hourly_tables():
         table = HourlyTable.of(clickhouse, name)
         found = _differing(clickhouse, table, first)
         if found:
@@ -230,7 +269,8 @@ def _journal(
 def due(now: datetime, name: str, hours: Collection[datetime]) -> list[datetime]:
     """Of the hours of a table, those that the look at `now` reads again: a month, or none."""
     months = sorted({(hour.year, hour.month) for hour in hours})
-    slot = (seconds_of(floor_hour(now)) // 3600 + TABLES.index(name) * CYCLE // len(TABLES)) % CYCLE
+    tables = hourly_tables()
+    slot = (seconds_of(floor_hour(now)) // 3600 + tables.index(name) * CYCLE // len(tables)) % CYCLE
     turn = {i * CYCLE // len(months): month for i, month in enumerate(months)}.get(slot)
     return [hour for hour in hours if (hour.year, hour.month) == turn]
 
@@ -268,14 +308,14 @@ def examine(clickhouse: ClickHouse, record: Record | None, now: datetime) -> Sta
         ClickHouseError: ClickHouse can't be read, and not because of a broken part.
     """
     try:
-        standing = look(clickhouse, record, now)
-        if sum(rows_in_tables(clickhouse, TABLES).values()) <= MOST_ROWS:
-            standing.add(read_again(clickhouse, {name: _published(clickhouse, name, now) for name in TABLES}))
-        return standing
+        return _examined(clickhouse, record, now)
     except ClickHouseError as error:
-        broken = [] if error.retryable or clickhouse.cluster else broken_parts(clickhouse)
-        if not broken:
+        if error.retryable or clickhouse.cluster:
             raise
+        broken = broken_parts(clickhouse)
+        if not broken:
+            # Either it isn't a part, and is said again, or ClickHouse has set the part aside by itself meanwhile.
+            return _examined(clickhouse, record, now)
         return Standing(
             says=[
                 f"{name}: the files of the part {part} are damaged, so that its rows can't be read. The next hourly "
@@ -285,6 +325,13 @@ def examine(clickhouse: ClickHouse, record: Record | None, now: datetime) -> Sta
         )
 
 
+def _examined(clickhouse: ClickHouse, record: Record | None, now: datetime) -> Standing:
+    standing = look(clickhouse, record, now)
+    if sum(rows_in_tables(clickhouse, hourly_tables()).values()) <= MOST_ROWS:
+        standing.add(read_again(clickhouse, {name: _published(clickhouse, name, now) for name in hourly_tables()}))
+    return standing
+
+
 def _published(clickhouse: ClickHouse, name: str, now: datetime) -> list[datetime]:
     """The hours of a table that are kept and were published."""
     return list(current_entries(clickhouse, [name], first_kept(now), floor_hour(now) + HOUR)[name])
@@ -292,13 +339,13 @@ def _published(clickhouse: ClickHouse, name: str, now: datetime) -> list[datetim
 
 def to_read(clickhouse: ClickHouse, doubted: Collection[datetime], now: datetime) -> dict[str, list[datetime]]:
     """By table, the hours whose turn it is to be read again, and those that are doubted."""
-    kept = {name: _published(clickhouse, name, now) for name in TABLES}
+    kept = {name: _published(clickhouse, name, now) for name in hourly_tables()}
     return {name: sorted({*due(now, name, hours), *(set(hours) & set(doubted))}) for name, hours in kept.items()}
 
 
 def broken_parts(clickhouse: ClickHouse) -> list[tuple[str, str]]:
     """Storage tables and their parts whose files aren't as ClickHouse wrote them; all files are read for it."""
-    names = [JOURNAL, *(f"storage.{table.partition('.')[2]}" for table in TABLES)]
+    names = [JOURNAL, *(f"storage.{table.partition('.')[2]}" for table in hourly_tables())]
     by_part = {"check_query_single_value_result": 0}
     return [
         (name, part)
@@ -315,5 +362,10 @@ def set_aside_broken_parts(clickhouse: ClickHouse) -> list[str]:
     """
     broken = broken_parts(clickhouse)
     for name, part in broken:
-        clickhouse.command(f"ALTER TABLE {name} DETACH PART '{part}'")
+        try:
+            clickhouse.command(f"ALTER TABLE {name} DETACH PART '{part}'")
+        except ClickHouseError:
+            # ClickHouse sets a part aside by itself a moment after it couldn't read it.
+            if clickhouse.rows(sql("clickhouse/queries/standing_part.sql"), {"table": name, "part": part})[1]:
+                raise
     return [f"{name}: the files of the part {part} are damaged; it was set aside." for name, part in broken]

@@ -13,9 +13,10 @@ from bionicpro_assets.defs import keys
 from bionicpro_assets.errors import AnswerError
 from bionicpro_assets.hours import floor_hour, hour_range
 from bionicpro_assets.instance import dagster_instance
+from bionicpro_assets.load.columns import hourly_tables
 from bionicpro_assets.runs import hours_of_run
 from bionicpro_assets.settings import Settings
-from bionicpro_assets.standing.look import CYCLE, TABLES, due
+from bionicpro_assets.standing.look import CYCLE, due
 from bionicpro_assets_tests.integration.conftest import configure
 from bionicpro_assets_tests.integration.platform import Platform
 from bionicpro_assets_tests.integration.test_late import Daemon, of_settings
@@ -90,7 +91,7 @@ def test_a_mart_made_anew_under_an_old_record_is_missing_whatever_dagster_says(p
     for hour in hour_range(FIRST, OPEN):
         sources.add_hour("C1", hour)
     platform.load(FIRST, OPEN)
-    for table in ("publications", *(name.partition(".")[2] for name in TABLES)):
+    for table in ("publications", *(name.partition(".")[2] for name in hourly_tables())):
         platform.clickhouse.command(f"TRUNCATE TABLE storage.{table}")
     assert "problem" in doctor()
     everything = CliRunner().invoke(app, ["verify", "--all"])
@@ -127,7 +128,7 @@ def test_every_hour_is_read_again_within_days(awake):
     """Also where the machine is off at night; there it takes longer."""
     began = datetime(2026, 11, 1, tzinfo=UTC)
     hours = hour_range(began - timedelta(days=360), began)
-    for name in TABLES:
+    for name in hourly_tables():
         left, looks = set(hours), 0
         now = began
         while left:

@@ -26,5 +26,5 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMM(hour_start)
 ORDER BY (hour_start, publication, prosthesis_id)
 TTL hour_start + INTERVAL 365 DAY
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, lightweight_mutation_projection_mode = 'rebuild'
 COMMENT 'Every publication of staging.crm_customer_prosthesis'

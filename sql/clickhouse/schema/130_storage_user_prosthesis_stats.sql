@@ -42,5 +42,5 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMM(report_date)
 ORDER BY (user_id, report_date, report_hour, prosthesis_id, hour_start, publication)
 TTL report_date + INTERVAL 365 DAY
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, lightweight_mutation_projection_mode = 'rebuild'
 COMMENT 'Every publication of reports.user_prosthesis_stats'
