@@ -86,6 +86,7 @@ def _of_sources(crm: PostgresSource, telemetry: PostgresSource, settings: Settin
 
 
 def _of_what_stands(clickhouse: ClickHouse, settings: Settings, now: datetime) -> Iterator[Finding]:
+    stands = "Every hour that is kept has the rows that were published."
     try:
         with dagster_instance(settings) as instance:
             standing = examine(clickhouse, record_of(instance), now)
@@ -94,11 +95,12 @@ def _of_what_stands(clickhouse: ClickHouse, settings: Settings, now: datetime) -
     except PlatformError:
         # Why the record can't be read is said beneath, of Dagster itself.
         standing = examine(clickhouse, None, now)
+        stands = "Every hour that the journal has stands as it was published."
         standing.notices.append("Without Dagster's record nobody can say whether the journal has lost hours.")
     yield from (Finding(CLICKHOUSE, "problem", says) for says in standing.says)
     yield from (Finding(CLICKHOUSE, "warning", says) for says in standing.notices)
     if not standing.says:
-        yield Finding(CLICKHOUSE, "ok", "Every hour that is kept has the rows that were published.")
+        yield Finding(CLICKHOUSE, "ok", stands)
 
 
 def _of_dagster(settings: Settings, now: datetime) -> Iterator[Finding]:

@@ -28,6 +28,8 @@ from bionicpro_assets_tests.integration.platform import Platform
 OPEN = floor_hour(datetime.now(UTC))
 FIRST, LAST = OPEN - 4 * HOUR, OPEN - 2 * HOUR
 HOURS = hour_range(FIRST, LAST)
+# Some time ago at any minute, and after the last of the hours.
+READ = OPEN - HOUR / 2
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NAME = "reports.model_hours"
 KEY = dg.AssetKey(["reports", "model_hours"])
@@ -102,7 +104,7 @@ def stored(rows: Any, read_at: datetime | None = None, **options: Any) -> Any:
         }
     )
     def made():
-        return HourlyFrame(rows, dict.fromkeys(HOURS, read_at or OPEN)) if isinstance(rows, pl.DataFrame) else rows
+        return HourlyFrame(rows, dict.fromkeys(HOURS, read_at or READ)) if isinstance(rows, pl.DataFrame) else rows
 
     return made
 
@@ -159,7 +161,7 @@ def test_the_example_of_the_documents(own_table, sources):
 
 def test_its_replaced_rows_are_swept_and_what_stands_is_looked_at(own_table):
     assert run(own_table, stored(rows_of(HOURS))) == ""
-    assert run(own_table, stored(rows_of(HOURS, movements_count=7), OPEN + timedelta(minutes=1))) == ""
+    assert run(own_table, stored(rows_of(HOURS, movements_count=7), READ + timedelta(minutes=1))) == ""
     settings = Settings.load().model_copy(update={"sweep_grace_hours": 0})
     job = dg.Definitions.merge(
         maintenance(settings), dg.Definitions(resources={**clickhouse_resources(), **source_resources()})
@@ -181,9 +183,9 @@ def test_its_replaced_rows_are_swept_and_what_stands_is_looked_at(own_table):
 
 def test_an_hour_is_replaced_and_the_newer_read_stays(own_table):
     assert run(own_table, stored(rows_of(HOURS))) == ""
-    assert run(own_table, stored(rows_of(HOURS, movements_count=7), OPEN - HOUR)) == ""
+    assert run(own_table, stored(rows_of(HOURS, movements_count=7), READ - timedelta(minutes=1))) == ""
     assert visible(own_table) == as_read(HOURS)
-    assert run(own_table, stored(rows_of(HOURS[:1], movements_count=7), OPEN + timedelta(seconds=1))) == ""
+    assert run(own_table, stored(rows_of(HOURS[:1], movements_count=7), READ + timedelta(seconds=1))) == ""
     assert visible(own_table) == as_read(HOURS[:1], 7), "hours without rows are known to be empty"
 
 
@@ -234,7 +236,7 @@ def test_an_input_is_what_its_annotation_says(own_table):
     frame, hourly, published, unsaid = taken
     assert frame.sort("hour_start").rows() == [(hour, "Hand", 1, 100) for hour in HOURS]
     assert hourly.rows.equals(frame)
-    assert hourly.read_at == dict.fromkeys(HOURS, OPEN)
+    assert hourly.read_at == dict.fromkeys(HOURS, READ)
     assert list(published.entries) == list(unsaid.entries) == HOURS
     assert "annotated as dict" in run(own_table, rows, reading(dict, None, taken), selection=["reads"])
 
@@ -351,7 +353,7 @@ def test_an_asset_without_partitions_is_refused_in_the_run_too(own_table):
 def unfit_with_rows() -> Any:
     @dg.asset(**TO_CLICKHOUSE)
     def made():
-        return HourlyFrame(rows_of(HOURS), dict.fromkeys(HOURS, OPEN))
+        return HourlyFrame(rows_of(HOURS), dict.fromkeys(HOURS, READ))
 
     return made
 
@@ -359,7 +361,7 @@ def unfit_with_rows() -> Any:
 def test_the_output_of_an_op_is_refused(own_table):
     @dg.op(out=dg.Out(io_manager_key=keys.CLICKHOUSE_IO_MANAGER))
     def made():
-        return HourlyFrame(rows_of(HOURS), dict.fromkeys(HOURS, OPEN))
+        return HourlyFrame(rows_of(HOURS), dict.fromkeys(HOURS, READ))
 
     @dg.job
     def of_ops():
